@@ -1,0 +1,1 @@
+"""What runs and ends: features, training, evaluation, promotion and batch inference."""

@@ -1,0 +1,1 @@
+"""One file a model: a module `<name with underscores>` that holds `MODEL`, a `ModelDefinition`."""

@@ -1,0 +1,142 @@
+"""Make features: `python -m workloads.feature_gen`.
+
+Source tables below `DATA_URI` become a feature view below `FEATURES_URI`. Work is cut into
+partitions, each written once; run again after an interruption, it goes on where it stopped.
+"""
+
+import hashlib
+
+from workloads import store
+from workloads.check import check_definition
+from workloads.definition import FeatureDefinition, Lookup, Static, load_definition
+from workloads.engine import run
+from workloads.environment import Environment
+from workloads.errors import WorkloadError, command, logger
+from workloads.lookups import (
+    PartTask,
+    SliceTask,
+    Span,
+    extract,
+    join_static,
+    months,
+    reach,
+    slice_month,
+)
+from workloads.partition import PartitionTask, make_features
+from workloads.tables import Landing, Source, find_sources, land
+from workloads.view import SPLITS, FeatureView, Slice, home
+
+FORMAT = 1  # raise when the same sources would make other features
+
+
+def main() -> None:
+    """Bring the model's feature view up to date with its source tables."""
+    environment = Environment.load()
+    model = load_definition(environment.model_name, environment.model_definition)
+    definition = model.features
+    sources = find_sources(definition, environment.data_uri)
+    fingerprint = _fingerprint(definition, sources)
+    uri = f"{home(environment)}/{fingerprint}"
+    if not store.exists(f"{uri}/view.json"):
+        view = _make(environment, definition, sources, uri, fingerprint)
+        store.write_json(f"{uri}/view.json", view.model_dump(mode="json"))
+    store.write_json(f"{home(environment)}/current.json", {"uri": uri})
+    _tell(FeatureView.current(environment))
+
+
+def _make(
+    environment: Environment,
+    definition: FeatureDefinition,
+    sources: list[Source],
+    uri: str,
+    fingerprint: str,
+) -> FeatureView:
+    landings = [
+        Landing(s, f"{home(environment)}/tables/{s.name}-{s.sha256[:16]}") for s in sources
+    ]
+    landed = run(land, landings, "source tables")
+    parts = {source.name: made for source, made in zip(sources, landed, strict=True)}
+    view = FeatureView(
+        uri=uri,
+        fingerprint=fingerprint,
+        sources={source.name: source.sha256 for source in sources},
+        spec=check_definition(definition, {name: made[0] for name, made in parts.items()}),
+        parts=[],
+        lookups={},
+    )
+    view = view.model_copy(update={"lookups": _make_lookups(view, parts)})
+    tasks = [
+        PartitionTask(view, part, f"features/part-{index:05}.parquet")
+        for index, part in enumerate(parts[definition.examples.table])
+    ]
+    return view.model_copy(update={"parts": run(make_features, tasks, "features")})
+
+
+def _make_lookups(
+    view: FeatureView, parts: dict[str, list[str]]
+) -> dict[str, list[Slice]]:
+    lookups = view.spec.definition.lookups
+    extracts = [
+        PartTask(name, lookup, part, f"{view.uri}/extracts/{name}/{index:05}.parquet")
+        for name, lookup in lookups.items()
+        for index, part in enumerate(parts[lookup.table])
+    ]
+    spans: dict[str, list[Span]] = {name: [] for name in lookups}
+    for task, span in zip(extracts, run(extract, extracts, "lookup parts"), strict=True):
+        spans[task.name].append(span)
+    slices = [t for name, lookup in lookups.items() for t in _slices(view, name, lookup, spans)]
+    made: dict[str, list[Slice]] = {name: [] for name in lookups}
+    for task, span in zip(slices, run(slice_month, slices, "lookup months"), strict=True):
+        file = span.uri.removeprefix(f"{view.uri}/")
+        made[task.name].append(Slice(file=file, first=span.first, last=span.last))
+    for name, lookup in lookups.items():
+        if isinstance(lookup, Static):
+            file = f"lookups/{name}.parquet"
+            uris = [span.uri for span in spans[name]]
+            join_static(name, lookup, uris, f"{view.uri}/{file}")
+            made[name].append(Slice(file=file))
+    return made
+
+
+def _slices(
+    view: FeatureView, name: str, lookup: Lookup, spans: dict[str, list[Span]]
+) -> list[SliceTask]:
+    if isinstance(lookup, Static):
+        return []
+    found = months(spans[name])
+    if not found:
+        raise WorkloadError(f"lookups.{name}: known_at is NULL in every row of {lookup.table}")
+    return [
+        SliceTask(
+            name,
+            lookup,
+            tuple(s.uri for s in spans[name] if s.touches(first - reach(lookup), end)),
+            first,
+            end,
+            f"{view.uri}/lookups/{name}/{first:%Y-%m}.parquet",
+        )
+        for first, end in found
+    ]
+
+
+def _fingerprint(definition: FeatureDefinition, sources: list[Source]) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {definition.model_dump_json()}".encode())
+    for source in sources:
+        digest.update(f"{source.name} {source.sha256}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _tell(view: FeatureView) -> None:
+    rows = sum(part.rows for part in view.parts)
+    splits = ", ".join(f"{split} {view.labelled(split):,}" for split in SPLITS)
+    logger.info(
+        "features: %s examples in %s partitions, %s features; with a target: %s",
+        f"{rows:,}",
+        len(view.parts),
+        len(view.spec.names),
+        splits,
+    )
+
+
+if __name__ == "__main__":
+    command(main)

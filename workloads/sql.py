@@ -1,0 +1,59 @@
+"""DuckDB as the engine of one partition: bounded memory, one thread, no reach outside."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from workloads.environment import Environment
+from workloads.errors import WorkloadError
+
+
+def quote(name: str) -> str:
+    """Return a name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def session(*, threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB of our own that spills to disk above the environment's memory limit."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{Environment.load().memory_limit_mb}MB",
+        "threads": threads,
+        "autoinstall_known_extensions": False,
+        "python_enable_replacements": False,
+    }
+    connection = duckdb.connect(":memory:", config=settings)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def query(
+    connection: duckdb.DuckDBPyConnection, statement: str, tables: Mapping[str, pa.Table]
+) -> pa.Table:
+    """Run a query over Arrow tables that it names."""
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        return connection.sql(statement).to_arrow_table()
+    finally:
+        for name in tables:
+            connection.unregister(name)
+
+
+def reason(error: duckdb.Error) -> str:
+    """Return DuckDB's own words without its picture of the statement."""
+    return re.split(r"\n\s*\n|\nLINE ", str(error))[0].strip()
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, place: str, select: str) -> dict[str, str]:
+    """Return the names and types of a SELECT's columns; name its place if it does not hold."""
+    try:
+        rows = connection.execute(f"DESCRIBE {select}").fetchall()
+    except duckdb.Error as error:
+        raise WorkloadError(f"{place}: {reason(error)}") from error
+    return {str(row[0]): str(row[1]) for row in rows}

@@ -1,0 +1,109 @@
+"""A feature view: the features of every example and the lookup tables, of one state of the data.
+
+It lies at `FEATURES_URI/<model>/<fingerprint>`; `view.json` is written last and makes it whole.
+`FEATURES_URI/<model>/current.json` names the newest one.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from workloads import store
+from workloads.environment import Environment
+from workloads.errors import WorkloadError
+from workloads.features import FeatureSpec
+from workloads.lookups import Span
+
+Split = Literal["train", "tune", "test"]
+SPLITS: tuple[Split, ...] = ("train", "tune", "test")
+SPLIT = "split"
+TARGET = "target"
+INPUT_PREFIX = "input."
+
+
+class Part(BaseModel):
+    """One partition of the view's examples."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    rows: int
+    labelled: dict[Split, int]
+    """Rows with a target, by split."""
+
+
+class Slice(BaseModel):
+    """One object of a lookup table, and when its first and last rows became known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+class FeatureView(BaseModel):
+    """The manifest of a view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    fingerprint: str
+    """Digest of the definition's feature part and of every source byte."""
+    sources: dict[str, str]
+    """Table -> digest of its files."""
+    spec: FeatureSpec
+    parts: list[Part]
+    lookups: dict[str, list[Slice]]
+
+    @classmethod
+    def current(cls, environment: Environment) -> "FeatureView":
+        """Return the newest whole view of the model."""
+        pointer = f"{home(environment)}/current.json"
+        try:
+            uri = store.read_json(pointer)["uri"]
+            return cls.model_validate(store.read_json(f"{uri}/view.json"))
+        except FileNotFoundError as error:
+            raise WorkloadError(
+                f"no features of {environment.model_name!r} at {pointer}; "
+                "run python -m workloads.feature_gen"
+            ) from error
+
+    def labelled(self, split: Split) -> int:
+        """Return how many examples of a split have a target."""
+        return sum(part.labelled.get(split, 0) for part in self.parts)
+
+    def read_part(self, part: Part) -> pa.Table:
+        """Return one partition: `row_number`, `split`, `target`, inputs and features."""
+        return store.read_table(f"{self.uri}/{part.file}")
+
+    def read_split(self, split: Split) -> pa.Table:
+        """Return the labelled examples of a split in their order, without the inputs."""
+        columns = ["row_number", SPLIT, TARGET, *self.spec.names]
+        chosen = [part for part in self.parts if part.labelled.get(split)]
+        if not chosen:
+            raise WorkloadError(
+                f"{self.uri}: no example with a target in split {split!r}; check examples.split"
+            )
+        tables = [store.read_table(f"{self.uri}/{part.file}", columns) for part in chosen]
+        rows = pa.concat_tables(tables)
+        inside = pa.compute.equal(rows[SPLIT], split)
+        return rows.filter(pa.compute.and_(inside, pa.compute.is_valid(rows[TARGET])))
+
+    def read_lookup(
+        self, name: str, first: datetime | None = None, last: datetime | None = None
+    ) -> pa.Table:
+        """Return a lookup's table, of a lookup with time only the slices within the range."""
+        spans = [Span(f"{self.uri}/{s.file}", s.first, s.last) for s in self.lookups[name]]
+        if first is not None and last is not None:
+            spans = [s for s in spans if s.first is None or s.touches(first, last)]
+        if not spans:
+            spans = [Span(f"{self.uri}/{s.file}") for s in self.lookups[name][:1]]
+        return pa.concat_tables([store.read_table(span.uri) for span in spans])
+
+
+def home(environment: Environment) -> str:
+    """Return the prefix below which the model's views and table parts lie."""
+    return f"{environment.features_uri.rstrip('/')}/{environment.model_name}"
