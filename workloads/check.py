@@ -36,9 +36,7 @@ def _create_empty(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Tab
     connection.unregister("__empty")
 
 
-def _expression(
-    connection: duckdb.DuckDBPyConnection, place: str, text: str, source: str
-) -> str:
+def _expression(connection: duckdb.DuckDBPyConnection, place: str, text: str, source: str) -> str:
     select = f"SELECT ({text}) AS x FROM {source}"
     return sql.columns_of(connection, f"{place}: {text!r}", select)["x"]
 
@@ -84,9 +82,7 @@ def _check_features(
     inputs: dict[str, str],
     lookups: dict[str, dict[str, str]],
 ) -> None:
-    connection.execute(
-        f"CREATE TABLE examples AS {empty_lookup({ROW_NUMBER: 'BIGINT'} | inputs)}"
-    )
+    connection.execute(f"CREATE TABLE examples AS {empty_lookup({ROW_NUMBER: 'BIGINT'} | inputs)}")
     for name, columns in lookups.items():
         made = empty_lookup(columns)
         connection.execute(f"CREATE TABLE {quote(lookup_table(name))} AS {made}")

@@ -47,7 +47,9 @@ class Training:
         tensors |= _prefixed("best", self.best)
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= _prefixed(f"optimizer.{index}", state)
-        return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+        return bytes(
+            save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+        )
 
     def restore(self, uri: str) -> bool:
         """Go back to the checkpoint at `uri`; False if there is none that can be read."""

@@ -12,7 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from workloads.errors import WorkloadError
 
@@ -148,7 +156,7 @@ class Gate(_Frozen):
     """What a challenger must show on the test split before it may become champion."""
 
     margin: PositiveFloat = 0.002
-    """Non-inferiority: the upper end of the 95 % interval of the log-loss difference stays below."""
+    """Non-inferiority: the 95 % interval of the log-loss difference must end below this."""
     minimum_rows: PositiveInt = 1000
     maximum_calibration_error: PositiveFloat = 0.05
     slices: tuple[Name, ...] = ()

@@ -1,7 +1,5 @@
 """Features as tensors: text by a vocabulary learned in training, numbers as they are."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -43,12 +41,14 @@ class Encoder(BaseModel):
 
     def encode(self, rows: pa.Table) -> tuple[Indices, Numbers]:
         """Return indices (rows, categorical) and numbers (rows, numeric; NaN is missing)."""
-        indices = [_index(rows[name], values) for name, values in self.vocabularies.items()]
-        numbers = [_numbers(rows[name]) for name in self.numeric]
-        return (
-            _stack(indices, rows.num_rows, np.dtype(np.int64)),
-            _stack(numbers, rows.num_rows, np.dtype(np.float32)),
-        )
+        indices = np.empty((rows.num_rows, len(self.vocabularies)), np.int64)
+        for place, (name, values) in enumerate(self.vocabularies.items()):
+            indices[:, place] = _index(rows[name], values)
+        numbers = np.empty((rows.num_rows, len(self.numeric)), np.float32)
+        for place, name in enumerate(self.numeric):
+            numbers[:, place] = rows[name].to_numpy()
+        numbers[~np.isfinite(numbers)] = np.nan
+        return indices, numbers
 
 
 def _frequent(column: pa.ChunkedArray, at_least: int) -> list[str]:
@@ -59,15 +59,4 @@ def _frequent(column: pa.ChunkedArray, at_least: int) -> list[str]:
 
 def _index(column: pa.ChunkedArray, values: list[str]) -> Indices:
     found = pc.index_in(column, value_set=pa.array(values, pa.string()))
-    return pc.add(pc.fill_null(found, -1), 1).to_numpy().astype(np.int64)
-
-
-def _numbers(column: pa.ChunkedArray) -> Numbers:
-    numbers = column.to_numpy(zero_copy_only=False).astype(np.float32)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
-
-
-def _stack(columns: Iterable[npt.NDArray[np.generic]], rows: int, dtype: np.dtype) -> npt.NDArray:
-    listed = list(columns)
-    return np.stack(listed, axis=1) if listed else np.empty((rows, 0), dtype)
+    return np.asarray(pc.add(pc.fill_null(found, -1), 1).to_numpy(), np.int64)

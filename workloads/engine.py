@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import dask
+from distributed import Client, as_completed
 from tqdm import tqdm
 from tqdm.dask import TqdmCallback
 
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
-
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,8 +31,6 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -
 
 
 def _on_cluster(address: str, tasks: list[Any], label: str) -> list[Any]:
-    from distributed import Client, as_completed  # a second to import: only where it is used
-
     try:
         client = Client(address, timeout=30, set_as_default=False)
     except (OSError, TimeoutError) as error:

@@ -45,6 +45,7 @@ class Environment(BaseSettings):
             return cls()
         except ValidationError as error:
             faults = "; ".join(
-                f"{str(e['loc'][0]).upper()}: {e['msg']} (is {e['input']!r})" for e in error.errors()
+                f"{str(e['loc'][0]).upper()}: {e['msg']} (is {e['input']!r})"
+                for e in error.errors()
             )
             raise WorkloadError(f"environment: {faults}") from error

@@ -33,15 +33,20 @@ def main() -> None:
     """Bring the model's feature view up to date with its source tables."""
     environment = Environment.load()
     model = load_definition(environment.model_name, environment.model_definition)
-    definition = model.features
+    view = make_view(environment, model.features)
+    store.write_json(f"{home(environment)}/current.json", {"uri": view.uri})
+    _tell(view)
+
+
+def make_view(environment: Environment, definition: FeatureDefinition) -> FeatureView:
+    """Return the whole view of a definition over the source tables as they are now."""
     sources = find_sources(definition, environment.data_uri)
     fingerprint = _fingerprint(definition, sources)
     uri = f"{home(environment)}/{fingerprint}"
     if not store.exists(f"{uri}/view.json"):
         view = _make(environment, definition, sources, uri, fingerprint)
         store.write_json(f"{uri}/view.json", view.model_dump(mode="json"))
-    store.write_json(f"{home(environment)}/current.json", {"uri": uri})
-    _tell(FeatureView.current(environment))
+    return FeatureView.at(uri)
 
 
 def _make(
@@ -51,9 +56,7 @@ def _make(
     uri: str,
     fingerprint: str,
 ) -> FeatureView:
-    landings = [
-        Landing(s, f"{home(environment)}/tables/{s.name}-{s.sha256[:16]}") for s in sources
-    ]
+    landings = [Landing(s, f"{home(environment)}/tables/{s.name}-{s.sha256[:16]}") for s in sources]
     landed = run(land, landings, "source tables")
     parts = {source.name: made for source, made in zip(sources, landed, strict=True)}
     view = FeatureView(
@@ -72,18 +75,9 @@ def _make(
     return view.model_copy(update={"parts": run(make_features, tasks, "features")})
 
 
-def _make_lookups(
-    view: FeatureView, parts: dict[str, list[str]]
-) -> dict[str, list[Slice]]:
+def _make_lookups(view: FeatureView, parts: dict[str, list[str]]) -> dict[str, list[Slice]]:
     lookups = view.spec.definition.lookups
-    extracts = [
-        PartTask(name, lookup, part, f"{view.uri}/extracts/{name}/{index:05}.parquet")
-        for name, lookup in lookups.items()
-        for index, part in enumerate(parts[lookup.table])
-    ]
-    spans: dict[str, list[Span]] = {name: [] for name in lookups}
-    for task, span in zip(extracts, run(extract, extracts, "lookup parts"), strict=True):
-        spans[task.name].append(span)
+    spans = _extract(view, parts)
     slices = [t for name, lookup in lookups.items() for t in _slices(view, name, lookup, spans)]
     made: dict[str, list[Slice]] = {name: [] for name in lookups}
     for task, span in zip(slices, run(slice_month, slices, "lookup months"), strict=True):
@@ -96,6 +90,19 @@ def _make_lookups(
             join_static(name, lookup, uris, f"{view.uri}/{file}")
             made[name].append(Slice(file=file))
     return made
+
+
+def _extract(view: FeatureView, parts: dict[str, list[str]]) -> dict[str, list[Span]]:
+    """Read each part of each looked-up table once; return where each lookup's rows lie."""
+    lookups = view.spec.definition.lookups
+    tasks = []
+    for table in dict.fromkeys(lookup.table for lookup in lookups.values()):
+        fed = {name: lookup for name, lookup in lookups.items() if lookup.table == table}
+        for index, part in enumerate(parts[table]):
+            uris = {name: f"{view.uri}/extracts/{name}/{index:05}.parquet" for name in fed}
+            tasks.append(PartTask(fed, part, uris))
+    made = run(extract, tasks, "lookup parts")
+    return {name: [spans[name] for spans in made if name in spans] for name in lookups}
 
 
 def _slices(

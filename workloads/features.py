@@ -59,7 +59,7 @@ def within(lookup: Latest | History) -> str:
 
 
 def joined(definition: FeatureDefinition) -> str:
-    """Return the SELECT that gives each example one struct a lookup, NULL where nothing is known."""
+    """Return the SELECT that adds a struct a lookup to each example, NULL if nothing is known."""
     structs, joins = [], []
     for name, lookup in definition.lookups.items():
         alias = quote(f"{name}_")

@@ -35,12 +35,12 @@ class Span:
 
 @dataclass(frozen=True)
 class PartTask:
-    """Extract a lookup's rows from one part of its source table."""
+    """Extract the rows of each lookup of a source table from one of the table's parts."""
 
-    name: str
-    lookup: Lookup
+    lookups: dict[str, Lookup]
     part: str
-    uri: str
+    uris: dict[str, str]
+    """Lookup -> where its rows go."""
 
 
 @dataclass(frozen=True)
@@ -82,28 +82,27 @@ def final_statement(lookup: Lookup, source: str) -> str:
     )
 
 
-def extract(task: PartTask) -> Span:
-    """Write the rows of one part once."""
-    if not store.exists(task.uri):
+def extract(task: PartTask) -> dict[str, Span]:
+    """Write the rows of one part once, an object a lookup."""
+    missing = [name for name in task.lookups if not store.exists(task.uris[name])]
+    if missing:
+        source = {"part": store.read_table(task.part)}
         with sql.session() as connection:
-            source = {"part": store.read_table(task.part)}
-            rows = sql.query(connection, part_statement(task.lookup, "part"), source)
-        store.write_table(task.uri, rows)
-    return _span(task.uri, task.lookup)
+            for name in missing:
+                statement = part_statement(task.lookups[name], "part")
+                store.write_table(task.uris[name], sql.query(connection, statement, source))
+    return {name: _span(task.uris[name], lookup) for name, lookup in task.lookups.items()}
 
 
 def slice_month(task: SliceTask) -> Span:
     """Write one month of a lookup once."""
     if not store.exists(task.uri):
-        source = pa.concat_tables([store.read_table(uri) for uri in task.parts])
+        earliest = task.first - reach(task.lookup)
+        parts = [_known(store.read_table(uri), earliest, task.end) for uri in task.parts]
+        source = {"parts": pa.concat_tables(parts)}
         with sql.session() as connection:
-            rows = sql.query(connection, final_statement(task.lookup, "parts"), {"parts": source})
-        known = rows[KNOWN_AT]
-        inside = pc.and_(
-            pc.greater_equal(known, pa.scalar(task.first, known.type)),
-            pc.less(known, pa.scalar(task.end, known.type)),
-        )
-        store.write_table(task.uri, rows.filter(inside))
+            rows = sql.query(connection, final_statement(task.lookup, "parts"), source)
+        store.write_table(task.uri, _known(rows, task.first, task.end))
     return _span(task.uri, task.lookup)
 
 
@@ -138,6 +137,13 @@ def months(spans: list[Span]) -> list[tuple[datetime, datetime]]:
 def reach(lookup: Latest | History) -> timedelta:
     """Return how far before a slice the rows lie that a slice is made from."""
     return timedelta(days=lookup.days) if isinstance(lookup, History) else timedelta(0)
+
+
+def _known(rows: pa.Table, first: datetime, end: datetime) -> pa.Table:
+    """Return the rows that become known from `first` until before `end`."""
+    known = rows[KNOWN_AT]
+    from_first = pc.greater_equal(known, pa.scalar(first, known.type))
+    return rows.filter(pc.and_(from_first, pc.less(known, pa.scalar(end, known.type))))
 
 
 def _daily(lookup: History, keys: list[str], source: str) -> str:

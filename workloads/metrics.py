@@ -59,7 +59,9 @@ def bootstrap(values: Vector, *, draws: int = 2000, seed: int = 0) -> Interval:
     the same interval as resampling rows, in constant time.
     """
     generator = np.random.default_rng(seed)
-    blocks = [block.mean() for block in np.array_split(generator.permutation(values), _blocks(values))]
+    blocks = [
+        block.mean() for block in np.array_split(generator.permutation(values), _blocks(values))
+    ]
     means = np.array(blocks)
     drawn = [generator.choice(means, len(means)).mean() for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])

@@ -4,6 +4,7 @@ The encoding of numbers is that of Gorishniy et al., "On Embeddings for Numerica
 Tabular Deep Learning" (NeurIPS 2022): it gives a perceptron the thresholds that trees have.
 """
 
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -30,8 +31,10 @@ class PiecewiseLinear(nn.Module):
         bins = self.lower.shape[1]
         for feature, column in enumerate(numbers.T):
             known = column[~np.isnan(column)]
-            edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1))) if len(known) else []
-            for piece, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+            if not len(known):
+                continue
+            edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+            for piece, (low, high) in enumerate(pairwise(edges)):
                 self.lower[feature, piece] = float(low)
                 self.scale[feature, piece] = 1 / float(high - low)
 
@@ -53,8 +56,7 @@ class TabularNetwork(nn.Module):
         super().__init__()
         widths = [min(32, 2 + size // 4) for size in vocabulary_sizes]
         self.embeddings = nn.ModuleList(
-            nn.Embedding(size, width)
-            for size, width in zip(vocabulary_sizes, widths, strict=True)
+            nn.Embedding(size, width) for size, width in zip(vocabulary_sizes, widths, strict=True)
         )
         self.piecewise = PiecewiseLinear(numeric, shape.bins)
         width = sum(widths) + numeric * (shape.bins + 1)
@@ -68,7 +70,9 @@ class TabularNetwork(nn.Module):
     def forward(self, indices: Tensor, numbers: Tensor) -> Tensor:
         """Return the uncalibrated logits, (rows,)."""
         embedded = [embed(indices[:, i]) for i, embed in enumerate(self.embeddings)]
-        return self.layers(torch.cat([*embedded, self.piecewise(numbers)], dim=1)).squeeze(1)
+        return cast(
+            Tensor, self.layers(torch.cat([*embedded, self.piecewise(numbers)], 1))
+        ).squeeze(1)
 
     def probability(self, indices: Tensor, numbers: Tensor) -> Tensor:
         """Return calibrated probabilities, (rows,)."""

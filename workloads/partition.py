@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workloads import features, sql, store
-from workloads.definition import ColumnSplit, Examples, Latest, FeatureDefinition, TimeSplit
+from workloads.definition import ColumnSplit, Examples, FeatureDefinition, Latest, TimeSplit
 from workloads.errors import WorkloadError
-from workloads.features import FeatureSpec
 from workloads.lookups import reach
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER

@@ -1,6 +1,6 @@
-"""Pictures of a training and of a comparison, as PNG files."""
+"""Pictures of a comparison of models, as PNG files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,17 +14,6 @@ from workloads.metrics import Vector, calibration_curve
 
 WIDTH, HEIGHT, DPI = 5.4, 4.0, 110
 STEP = 50  # of a curve over many rows, every so manyth point shows all there is to see
-
-
-def learning_curve(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Draw train and tune loss by epoch."""
-    figure = _figure()
-    axes = figure.add_subplot(xlabel="epoch", ylabel="log loss", title="Learning curve")
-    epochs = [row["epoch"] for row in history]
-    for name in ("train_loss", "tune_loss"):
-        axes.plot(epochs, [row[name] for row in history], marker="o", label=name.replace("_", " "))
-    axes.legend(frameon=False)
-    figure.savefig(path)
 
 
 def calibration(path: Path, target: Vector, models: Mapping[str, Vector]) -> None:

@@ -3,10 +3,9 @@
 import importlib.metadata
 import os
 import platform
-import subprocess
-from pathlib import Path
 
 import torch
+from mlflow.utils.git_utils import get_git_commit
 
 
 def tags() -> dict[str, str]:
@@ -26,12 +25,7 @@ def git_commit() -> str:
     """Return `GIT_COMMIT`, which an image carries, or the checkout's commit, or `unknown`."""
     if commit := os.environ.get("GIT_COMMIT"):
         return commit
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        ran = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return "unknown"
-    return ran.stdout.strip() or "unknown"
+    return get_git_commit(__file__) or "unknown"
 
 
 def packages() -> str:

@@ -1,30 +1,31 @@
 """MLflow as the workloads use it: runs, artifacts, model versions and aliases."""
 
+import json
 import os
 import shutil
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 # The server is probed first, so a refused call is worth few repetitions, not minutes of them.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 
+import requests
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from workloads import store
-from workloads.bundle import FILES, Bundle, BundleError, read_bundle
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
+from workloads.signature import SIGNATURE, BundleError, digest, verify
 
 CHALLENGER = "challenger"
-BUNDLE = "bundle"
+BUNDLE, SPEC, WEIGHTS = "bundle", "spec.json", "weights.safetensors"
+FILES = frozenset({WEIGHTS, SPEC, SIGNATURE})
 PATIENCE = 10.0  # seconds
 
 
@@ -90,23 +91,28 @@ def get_folder(client: MlflowClient, run: Run, place: str, files: frozenset[str]
             (to / name).write_bytes(store.read(f"{uri}/{place}/{name}"))
 
 
-def fetch_bundle(
-    client: MlflowClient, version: ModelVersion, environment: Environment, to: Path
-) -> Bundle:
-    """Fetch a version's bundle into a folder, verify and load it."""
+def fetch_files(
+    client: MlflowClient, version: ModelVersion, environment: Environment, folder: Path
+) -> str:
+    """Fetch a version's bundle into a folder, verify it, and return its digest.
+
+    A bundle that was signed for another run or model does not become this version.
+    """
     run = client.get_run(version.run_id or "")
-    get_folder(client, run, BUNDLE, FILES, to)
-    bundle = read_bundle(to, environment.model_public_key)
-    if (bundle.spec.name, bundle.spec.run_id) != (version.name, version.run_id):
+    get_folder(client, run, BUNDLE, FILES, folder)
+    verify(folder, environment.model_public_key, FILES)
+    spec = json.loads((folder / SPEC).read_bytes())
+    found = (spec.get("name"), spec.get("run_id"))
+    if found != (version.name, version.run_id):
         raise BundleError(
             f"{version.name} version {version.version} is of run {version.run_id}, but carries the "
-            f"bundle of {bundle.spec.name!r}, run {bundle.spec.run_id}"
+            f"bundle of model {found[0]!r}, run {found[1]!r}"
         )
-    return bundle
+    return digest(folder)
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def scratch() -> Generator[Path]:
     """Give a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
@@ -120,11 +126,11 @@ def _wait_for(uri: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"{uri}/health", timeout=5):
-                return
-        except urllib.error.HTTPError as error:
+            requests.get(f"{uri}/health", timeout=5).raise_for_status()
+            return
+        except requests.HTTPError as error:
             raise WorkloadError(f"MLFLOW_TRACKING_URI: {uri}/health answers {error}") from error
-        except OSError as error:
+        except requests.RequestException as error:
             if time.monotonic() > deadline:
                 raise WorkloadError(
                     f"MLFLOW_TRACKING_URI: no MLflow at {uri} ({error}); start it with make up"

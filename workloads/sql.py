@@ -1,8 +1,9 @@
 """DuckDB as the engine of one partition: bounded memory, one thread, no reach outside."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -17,19 +18,23 @@ def quote(name: str) -> str:
 
 
 @contextmanager
-def session(*, threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB of our own that spills to disk above the environment's memory limit."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{Environment.load().memory_limit_mb}MB",
-        "threads": threads,
-        "autoinstall_known_extensions": False,
-        "python_enable_replacements": False,
-    }
-    connection = duckdb.connect(":memory:", config=settings)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def session() -> Generator[duckdb.DuckDBPyConnection]:
+    """Open a session of this process's DuckDB: partitions share its memory limit, and spill."""
+    with _database().cursor() as cursor:
+        yield cursor
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{Environment.load().memory_limit_mb}MB",
+            "threads": 1,  # partitions run side by side already
+            "autoinstall_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    )
 
 
 def query(

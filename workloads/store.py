@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ def locate(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the filesystem of a URI and the path on it."""
     try:
         # Another process may write at any time: a cached listing would hide it.
-        return fsspec.core.url_to_fs(uri, use_listings_cache=False)
+        fs, path = fsspec.core.url_to_fs(uri, use_listings_cache=False)
     except (ValueError, ImportError) as error:
         raise WorkloadError(f"{uri}: {error}. Use file://, s3:// or another fsspec URI") from error
+    return fs, str(path)
 
 
 def is_local(uri: str) -> bool:
@@ -59,7 +60,7 @@ def write(uri: str, data: bytes) -> None:
         with _beside(Path(path), data) as draft:
             os.replace(draft, path)
         return
-    fs.makedirs(fs._parent(path), exist_ok=True)
+    fs.makedirs(path.rpartition("/")[0], exist_ok=True)
     draft = f"{path}.{os.getpid()}.draft"
     fs.pipe_file(draft, data)
     fs.mv(draft, path)
@@ -114,7 +115,7 @@ def _protocols(fs: fsspec.AbstractFileSystem) -> set[str]:
 
 
 @contextmanager
-def _beside(path: Path, data: bytes) -> Iterator[str]:
+def _beside(path: Path, data: bytes) -> Generator[str]:
     """Write a draft in the same folder, safely on the disk, and leave none behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")

@@ -7,7 +7,7 @@ that every later step works in bounded memory. `row_number` counts over the whol
 import hashlib
 import importlib.metadata
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +131,7 @@ def _select(table: Table, files: list[str]) -> str:
 
 
 @contextmanager
-def _on_disk(uris: tuple[str, ...]) -> Iterator[list[str]]:
+def _on_disk(uris: tuple[str, ...]) -> Generator[list[str]]:
     """Bring remote files to a scratch folder: DuckDB guesses types before it reads."""
     with tempfile.TemporaryDirectory() as scratch:
         files = []

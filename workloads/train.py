@@ -1,4 +1,6 @@
-"""Train a challenger: `python -m workloads.train`, or `torchrun --nproc-per-node 2 -m workloads.train`.
+"""Train a challenger: `python -m workloads.train`.
+
+Several processes: `torchrun --nproc-per-node 2 -m workloads.train`.
 
 The newest feature view becomes a signed bundle, registered as a version of the model with the alias
 `challenger`. Killed at any moment, the same command continues from the last checkpoint to the same
@@ -17,13 +19,12 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from workloads import plots, provenance, registry, store
+from workloads import provenance, registry, store
 from workloads.bundle import (
     Bundle,
     BundleSpec,
     Sample,
     build_network,
-    make_keys,
     read_bundle,
     spec_value,
     write_bundle,
@@ -36,6 +37,7 @@ from workloads.errors import WorkloadError, command, logger
 from workloads.fit import Rows, Workers, fit, predict_logits
 from workloads.journal import Journal
 from workloads.registry import connect, scratch
+from workloads.signature import make_keys
 from workloads.view import INPUT_PREFIX, SPLIT, TARGET, FeatureView
 
 SAMPLES = 40
@@ -138,7 +140,9 @@ def _run(client: MlflowClient, job: Job, progress: Progress) -> Run:
         logger.info("train: MLflow no longer has run %s; making a new one", progress.run_id)
     experiment = client.get_experiment_by_name(job.model.name)
     number = experiment.experiment_id if experiment else client.create_experiment(job.model.name)
-    run = client.create_run(number, tags=provenance.tags() | {"data.fingerprint": job.view.fingerprint})
+    run = client.create_run(
+        number, tags=provenance.tags() | {"data.fingerprint": job.view.fingerprint}
+    )
     parameters = {
         **{f"network.{k}": v for k, v in job.model.network.model_dump().items()},
         **{f"training.{k}": v for k, v in job.model.training.model_dump().items()},
@@ -160,7 +164,6 @@ def _finish(client: MlflowClient, job: Job, run: Run, training: Training, tune: 
     with scratch() as folder, scratch() as extras:
         _write_bundle(folder, job, run, network.state_dict())
         registry.put_folder(client, run, folder, registry.BUNDLE)
-        plots.learning_curve(extras / "learning_curve.png", training.progress.history)
         (extras / "packages.txt").write_text(provenance.packages())
         registry.put_folder(client, run, extras, "training")
     version = registry.register(client, job.model.name, run)
@@ -249,8 +252,10 @@ def _check_target(target: pa.ChunkedArray, split: str) -> None:
     values = set(pc.unique(target).to_pylist())
     if not values <= {0.0, 1.0}:
         shown = sorted(values)[:5]
-        raise WorkloadError(f"examples.target: {shown} in split {split!r}; only 0 and 1 are classes")
-    if len(values) < 2:
+        raise WorkloadError(
+            f"examples.target: {shown} in split {split!r}; only 0 and 1 are classes"
+        )
+    if len(values) == 1:
         raise WorkloadError(
             f"examples.target: split {split!r} holds the one class {values.pop():g}; "
             "there is nothing to learn, check examples.target and examples.split"

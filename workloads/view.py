@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workloads import store
 from workloads.environment import Environment
@@ -59,12 +60,21 @@ class FeatureView(BaseModel):
     lookups: dict[str, list[Slice]]
 
     @classmethod
+    def at(cls, uri: str) -> "FeatureView":
+        """Return the view whose manifest lies at a URI."""
+        try:
+            return cls.model_validate_json(store.read(f"{uri}/view.json"))
+        except ValidationError as error:
+            raise WorkloadError(
+                f"{uri}/view.json: made by another release; run python -m workloads.feature_gen"
+            ) from error
+
+    @classmethod
     def current(cls, environment: Environment) -> "FeatureView":
         """Return the newest whole view of the model."""
         pointer = f"{home(environment)}/current.json"
         try:
-            uri = store.read_json(pointer)["uri"]
-            return cls.model_validate(store.read_json(f"{uri}/view.json"))
+            return cls.at(store.read_json(pointer)["uri"])
         except FileNotFoundError as error:
             raise WorkloadError(
                 f"no features of {environment.model_name!r} at {pointer}; "
@@ -89,8 +99,8 @@ class FeatureView(BaseModel):
             )
         tables = [store.read_table(f"{self.uri}/{part.file}", columns) for part in chosen]
         rows = pa.concat_tables(tables)
-        inside = pa.compute.equal(rows[SPLIT], split)
-        return rows.filter(pa.compute.and_(inside, pa.compute.is_valid(rows[TARGET])))
+        inside = pc.equal(rows[SPLIT], split)
+        return rows.filter(pc.and_(inside, pc.is_valid(rows[TARGET])))
 
     def read_lookup(
         self, name: str, first: datetime | None = None, last: datetime | None = None
