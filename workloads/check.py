@@ -32,7 +32,7 @@ def check_definition(definition: FeatureDefinition, parts: dict[str, str]) -> Fe
 
 def _create_empty(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
     connection.register("__empty", rows)
-    connection.execute(f"CREATE TABLE {quote(name)} AS FROM __empty")
+    connection.execute(f"CREATE TEMP TABLE {quote(name)} AS FROM __empty")
     connection.unregister("__empty")
 
 
@@ -82,10 +82,12 @@ def _check_features(
     inputs: dict[str, str],
     lookups: dict[str, dict[str, str]],
 ) -> None:
-    connection.execute(f"CREATE TABLE examples AS {empty_lookup({ROW_NUMBER: 'BIGINT'} | inputs)}")
+    connection.execute(
+        f"CREATE TEMP TABLE examples AS {empty_lookup({ROW_NUMBER: 'BIGINT'} | inputs)}"
+    )
     for name, columns in lookups.items():
         made = empty_lookup(columns)
-        connection.execute(f"CREATE TABLE {quote(lookup_table(name))} AS {made}")
+        connection.execute(f"CREATE TEMP TABLE {quote(lookup_table(name))} AS {made}")
         for key, text in definition.lookups[name].on.items():
             match = f"({text}) = CAST(NULL AS {columns[key_column(key)]})"
             _expression(connection, f"lookups.{name}.on.{key}", match, "examples")

@@ -7,7 +7,7 @@ needs no code of the definition, and the two paths cannot drift apart.
 
 import importlib
 import importlib.util
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal, Self
@@ -41,6 +41,8 @@ class Table(_Frozen):
     """Such as `flights.csv` or `flights/*.parquet`; the suffix says which format."""
     package: str | None = None
     """File of an installed distribution, `<distribution>:<file>`, that is copied to `path` once."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between the fields of a CSV file."""
     null: str = ""
     """How a CSV file spells a missing value, beside the empty field."""
 
@@ -104,8 +106,8 @@ class Latest(_Lookup):
     columns: Columns
     known_at: Sql
     """When a row became known, over the looked-up table's columns."""
-    within: str
-    """How old it may be, as a SQL interval such as `6 hours`."""
+    within: timedelta
+    """How old it may be."""
 
 
 class History(_Lookup):
@@ -118,6 +120,11 @@ class History(_Lookup):
     """When an outcome became known, over the looked-up table's columns."""
     days: PositiveInt
     """Length of the trailing window, in days."""
+
+    @property
+    def within(self) -> timedelta:
+        """How old a row may be: as old as the window is long."""
+        return timedelta(days=self.days)
 
 
 Lookup = Annotated[Static | Latest | History, Field(discriminator="kind")]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from workloads import sql
-from workloads.definition import FeatureDefinition, History, Latest, Lookup, Static
+from workloads.definition import FeatureDefinition, History, Lookup, Static
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER
 
@@ -50,12 +50,6 @@ def lookup_values(lookup: Lookup) -> list[str]:
 def lookup_table(name: str) -> str:
     """Return the name of a lookup's table in the feature statement."""
     return f"lookup_{name}"
-
-
-def within(lookup: Latest | History) -> str:
-    """Return how old a row may be at the moment of the prediction, as SQL."""
-    age = lookup.within if isinstance(lookup, Latest) else f"{lookup.days} days"
-    return f"INTERVAL '{age}'"
 
 
 def joined(definition: FeatureDefinition) -> str:
@@ -107,7 +101,8 @@ def empty_lookup(columns: Mapping[str, str]) -> str:
 def _is_fresh(definition: FeatureDefinition, lookup: Lookup, alias: str) -> str:
     if isinstance(lookup, Static):
         return f"{alias}.{quote(key_column(next(iter(lookup.on))))} IS NOT NULL"
-    return f"{_moment(definition)} < {alias}.{KNOWN_AT} + {within(lookup)}"
+    seconds = int(lookup.within.total_seconds())
+    return f"{_moment(definition)} < {alias}.{KNOWN_AT} + INTERVAL '{seconds} seconds'"
 
 
 def _join(definition: FeatureDefinition, name: str, lookup: Lookup, alias: str) -> str:

@@ -1,16 +1,22 @@
 """One partition of examples: source rows in, features out."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from workloads import features, sql, store
-from workloads.definition import ColumnSplit, Examples, FeatureDefinition, Latest, TimeSplit
+from workloads.definition import (
+    ColumnSplit,
+    Examples,
+    FeatureDefinition,
+    History,
+    Latest,
+    TimeSplit,
+)
 from workloads.errors import WorkloadError
-from workloads.lookups import reach
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER
 from workloads.view import INPUT_PREFIX, SPLIT, SPLITS, TARGET, FeatureView, Part
@@ -109,20 +115,12 @@ def _lookups(view: FeatureView, examples: pa.Table) -> dict[str, pa.Table]:
     moments = pc.min_max(examples[definition.examples.time].cast(pa.timestamp("us")))
     last = moments["max"].as_py() or datetime.max
     first = moments["min"].as_py() or last
-    ages = {
-        name: _age(lookup) if isinstance(lookup, Latest) else reach(lookup)
-        for name, lookup in definition.lookups.items()
-        if lookup.kind != "static"
-    }
     return {
-        name: view.read_lookup(name, first - ages.get(name, timedelta(0)), last)
-        for name in definition.lookups
+        name: view.read_lookup(name, first - lookup.within, last)
+        if isinstance(lookup, Latest | History)
+        else view.read_lookup(name)
+        for name, lookup in definition.lookups.items()
     }
-
-
-def _age(lookup: Latest) -> timedelta:
-    row = duckdb.execute(f"SELECT INTERVAL '{lookup.within}'").fetchone()
-    return row[0] if row else timedelta(0)
 
 
 def _check_splits(split: pa.ChunkedArray, part: str) -> None:

@@ -8,6 +8,7 @@ once one is refused; then the alias moves in one step. Rollback reads the record
 import argparse
 import getpass
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -77,12 +78,12 @@ class Ledger:
             ) from error
 
 
-def main() -> None:
-    """Promote the challenger, or roll the alias back."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Promote the challenger, or roll the alias back; `words` are the command's arguments."""
     parser = argparse.ArgumentParser(description="Move the registry alias of MODEL_NAME.")
     parser.add_argument("--rollback", action="store_true", help="return to the version before")
     parser.add_argument("--why", help="the reason that is recorded")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     environment = Environment.load()
     client = connect(environment)
     if arguments.rollback:

@@ -50,9 +50,10 @@ def query(
             connection.unregister(name)
 
 
-def reason(error: duckdb.Error) -> str:
-    """Return DuckDB's own words without its picture of the statement."""
-    return re.split(r"\n\s*\n|\nLINE ", str(error))[0].strip()
+def reason(error: Exception) -> str:
+    """Return DuckDB's own words without its picture of the statement and its long advice."""
+    words = re.split(r"\n\s*\n|\nLINE |\nThe search space|\nPossible", str(error))[0]
+    return " ".join(words.split())
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, place: str, select: str) -> dict[str, str]:

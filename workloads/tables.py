@@ -62,13 +62,14 @@ def land(task: Landing) -> list[str]:
 
 
 def _find(name: str, table: Table, data_uri: str) -> Source:
+    _format(table)
     pattern = f"{data_uri.rstrip('/')}/{table.path}"
     if table.package and not store.exists(pattern):
         store.write(pattern, _packaged(table.package))
     uris = store.find(pattern)
     if not uris:
         raise WorkloadError(f"table {name}: nothing at {pattern}; put the file there")
-    digest = hashlib.sha256(f"{_format(table)} null={table.null}".encode())
+    digest = hashlib.sha256(table.model_dump_json(exclude={"package", "path"}).encode())
     for uri in uris:
         _hash_into(digest, uri)
     return Source(name, table, tuple(uris), digest.hexdigest())
@@ -111,9 +112,12 @@ def _cut(task: Landing) -> Iterator[pa.Table]:
                     table = pa.Table.from_batches(held)
                     yield table.slice(0, ROWS_PER_PART)
                     held = table.slice(ROWS_PER_PART).to_batches()
-        except (duckdb.Error, pa.ArrowInvalid) as error:
-            words = sql.reason(error) if isinstance(error, duckdb.Error) else str(error)
-            raise WorkloadError(f"table {task.source.name}: {words}") from error
+        except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
+            files_read = ", ".join(task.source.uris)
+            raise WorkloadError(
+                f"table {task.source.name} ({files_read}), separator {task.source.table.separator!r}: "
+                f"{sql.reason(error)}"
+            ) from error
         if held:
             yield pa.Table.from_batches(held)
 
@@ -122,11 +126,11 @@ def _select(table: Table, files: list[str]) -> str:
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     if _format(table) == "parquet":
         return f"SELECT * FROM read_parquet([{listed}])"
-    null = table.null.replace("'", "''")
+    null, separator = (text.replace("'", "''") for text in (table.null, table.separator))
     # Types are guessed from this many rows; a later row that differs is an error with its line.
     return (
-        f"SELECT * FROM read_csv([{listed}], header=true, sample_size=200000, "
-        f"nullstr=['', '{null}'], union_by_name=true)"
+        f"SELECT * FROM read_csv([{listed}], header=true, skip=0, sample_size=200000, "
+        f"delim='{separator}', quote='\"', escape='\"', comment='', nullstr=['', '{null}'], union_by_name=true)"
     )
 
 

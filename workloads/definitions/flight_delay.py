@@ -4,7 +4,7 @@ Everything is what stands before the scheduled departure: schedule, aircraft, th
 report, and how flights of earlier days went.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 from workloads.definition import (
     Categorical,
@@ -75,7 +75,7 @@ MODEL = ModelDefinition(
             | {"precip": "precip", "pressure": "pressure", "visib": "visib"},
             # A report bears the hour in which it was made: it is known when that hour is over.
             known_at="make_timestamp(year, month, day, hour, 0, 0) + INTERVAL 1 HOUR",
-            within="6 hours",
+            within=timedelta(hours=6),
         ),
         "airport_days": history(2, origin="origin"),
         "carrier_days": history(2, carrier="carrier"),
