@@ -11,11 +11,12 @@ import pyarrow as pa
 import torch
 
 from workloads import store
-from workloads.bundle import Bundle, fetch_bundle
+from workloads.bundle import Bundle
 from workloads.engine import run
 from workloads.environment import Environment
 from workloads.errors import WorkloadError, command, logger
 from workloads.feature_gen import make_view
+from workloads.fetch import fetch_bundle
 from workloads.registry import connect, scratch, version_at
 from workloads.tables import ROW_NUMBER
 from workloads.view import INPUT_PREFIX, FeatureView, Part

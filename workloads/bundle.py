@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import torch
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.tracking import MlflowClient
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load, save
 
 from workloads.definition import Network
 from workloads.encoder import Encoder
-from workloads.environment import Environment
 from workloads.features import FeatureSpec
 from workloads.network import TabularNetwork
-from workloads.registry import FILES, SPEC, WEIGHTS, fetch_files
-from workloads.signature import BundleError, digest, sign, verify
+from workloads.signature import FILES, SPEC, WEIGHTS, BundleError, digest, sign, verify
 
 Value = str | float | int | bool | datetime | None
 
@@ -93,14 +89,6 @@ def read_bundle(folder: Path, public_key: str) -> Bundle:
     except (ValidationError, RuntimeError, ValueError) as error:
         raise BundleError(f"{folder}: made by another release, train again: {error}") from error
     return Bundle(spec, network.eval(), digest(folder))
-
-
-def fetch_bundle(
-    client: MlflowClient, version: ModelVersion, environment: Environment, folder: Path
-) -> Bundle:
-    """Fetch a version's bundle into a folder, verify and load it."""
-    fetch_files(client, version, environment, folder)
-    return read_bundle(folder, environment.model_public_key)
 
 
 def spec_value(value: object) -> Value:

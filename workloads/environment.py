@@ -1,6 +1,7 @@
 """The environment contract: what joins the workloads and applications to wherever they run."""
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,11 +36,13 @@ class Environment(BaseSettings):
     """Public key, a file or the PEM text, that verifies a model before a byte of it is parsed."""
     dask_scheduler_address: str = ""
     """Dask cluster that runs partitioned work; empty: this process."""
+    checkpoint_seconds: float = Field(default=5, ge=0)
+    """How much training a killed process may lose, in seconds."""
     memory_limit_mb: int = Field(default=256, ge=64)
     """Memory that DuckDB may use for one partition before it spills to disk, in MB."""
 
     @classmethod
-    def load(cls) -> "Environment":
+    def load(cls) -> Self:
         """Read the process environment; name the variable that is wrong."""
         try:
             return cls()

@@ -16,11 +16,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from workloads import baselines, plots
-from workloads.bundle import Bundle, fetch_bundle
+from workloads.bundle import Bundle
 from workloads.definition import ModelDefinition, load_definition
 from workloads.environment import Environment
 from workloads.errors import WorkloadError, command, logger
 from workloads.feature_gen import make_view
+from workloads.fetch import fetch_bundle
 from workloads.metrics import Vector, row_losses, summarize
 from workloads.registry import (
     challenger_of,

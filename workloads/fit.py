@@ -21,8 +21,6 @@ from workloads import definition
 from workloads.checkpoint import Training
 from workloads.errors import WorkloadError
 
-SAVE_EVERY = 5.0  # seconds
-
 
 @dataclass(frozen=True)
 class Workers:
@@ -82,10 +80,11 @@ def fit(
     rows: dict[str, Rows],
     workers: Workers,
     save: Callable[[Training], None],
+    save_every: float,
 ) -> None:
     """Train from `training.progress.step` to the end; `best` then holds the chosen weights.
 
-    `save` is called after each epoch and every `SAVE_EVERY` seconds, on the first process alone.
+    `save` is called every `save_every` seconds and at the end, on the first process alone.
     """
     network = DistributedDataParallel(training.network) if workers.count > 1 else training.network
     train = rows["train"]
@@ -100,12 +99,13 @@ def fit(
                 batch = _share(order, step, shape.batch_size, workers)
                 training.losses += _step(network, training, train, batch, shape, workers, steps)
                 bar.update()
-                if workers.is_first and time.monotonic() - saved > SAVE_EVERY:
+                if workers.is_first and time.monotonic() - saved > save_every:
                     save(training)
                     saved = time.monotonic()
             if workers.is_first:
                 _end_epoch(training, rows["tune"], epoch, steps)
-                save(training)
+    if workers.is_first:
+        save(training)
 
 
 def steps_per_epoch(rows: int, shape: definition.Training) -> int:
@@ -153,6 +153,14 @@ def _share(order: Tensor, step: int, batch_size: int, workers: Workers) -> Tenso
     return batch[workers.rank : whole : workers.count].to(workers.device)
 
 
+def _reseed(seed: int, device: torch.device) -> None:
+    """Seed the device's own generator: `torch.manual_seed` seeks every other device, slowly."""
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index].manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 def _step(
     network: nn.Module,
     training: Training,
@@ -164,7 +172,7 @@ def _step(
 ) -> Tensor:
     """Take one optimizer step and return the batch's loss, ()."""
     step = training.progress.step
-    torch.manual_seed((shape.seed * 1_000_003 + step) * workers.count + workers.rank)
+    _reseed((shape.seed * 1_000_003 + step) * workers.count + workers.rank, workers.device)
     for group in training.optimizer.param_groups:
         group["lr"] = learning_rate(shape, step, steps * shape.epochs)
     # On CPU, bf16 gains nothing at these sizes and costs reproducibility.

@@ -21,11 +21,10 @@ from mlflow.tracking import MlflowClient
 from workloads import store
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
-from workloads.signature import SIGNATURE, BundleError, digest, verify
+from workloads.signature import FILES, SPEC, BundleError, digest, verify
 
 CHALLENGER = "challenger"
-BUNDLE, SPEC, WEIGHTS = "bundle", "spec.json", "weights.safetensors"
-FILES = frozenset({WEIGHTS, SPEC, SIGNATURE})
+BUNDLE = "bundle"
 PATIENCE = 10.0  # seconds
 
 

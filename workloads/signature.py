@@ -12,7 +12,9 @@ from model_signing import hashing, signing, verifying
 
 from workloads.errors import WorkloadError
 
-SIGNATURE = "model.sig"
+WEIGHTS, SPEC, SIGNATURE = "weights.safetensors", "spec.json", "model.sig"
+FILES = frozenset({WEIGHTS, SPEC, SIGNATURE})
+"""What a bundle holds, and nothing else."""
 MAXIMUM_BYTES = 2 << 30
 _PEM = "-----BEGIN"
 

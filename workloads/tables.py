@@ -115,8 +115,8 @@ def _cut(task: Landing) -> Iterator[pa.Table]:
         except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
             files_read = ", ".join(task.source.uris)
             raise WorkloadError(
-                f"table {task.source.name} ({files_read}), separator {task.source.table.separator!r}: "
-                f"{sql.reason(error)}"
+                f"table {task.source.name} ({files_read}), "
+                f"separator {task.source.table.separator!r}: {sql.reason(error)}"
             ) from error
         if held:
             yield pa.Table.from_batches(held)

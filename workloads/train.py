@@ -111,12 +111,12 @@ def _train(job: Job, workers: Workers) -> None:
     if training.restore(checkpoint) and workers.is_first:
         logger.info("train: continuing from step %s", training.progress.step)
     if client is None:
-        fit(training, shape, rows, workers, lambda _: None)
+        fit(training, shape, rows, workers, lambda _: None, 0)
         return
     run = _run(client, job, training.progress)
     training.progress.run_id = run.info.run_id
     journal = Journal(client, run.info.run_id, checkpoint)
-    fit(training, shape, rows, workers, journal.save)
+    fit(training, shape, rows, workers, journal.save, job.environment.checkpoint_seconds)
     journal.close()
     _finish(client, job, run, training, rows["tune"])
 

@@ -39,14 +39,14 @@ MODEL = ModelDefinition(
     numeric={"amount": "amount", "size": "shop_facts.size", "rain": "rain.mm",
              "late_7d": "shop_week.late", "orders_7d": "shop_week.rows"},
     network=Network(hidden=(16,), bins=4),
-    training=Training(epochs=3, batch_size=64, learning_rate=0.01),
+    training=Training(epochs=6, batch_size=32, learning_rate=0.01),
     gate=Gate(minimum_rows=50, margin=0.05, maximum_calibration_error=0.5),
 )
 """
 
 
 def tiny_tables(folder: Path, rows: int = 1200, seed: int = 0) -> None:
-    """Write the tiny model's source tables: orders that are late when it rains."""
+    """Write the tiny model's source tables: orders that are late after rain."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
     hours = pd.date_range("2024-01-01", "2024-03-31", freq="h")
@@ -65,11 +65,12 @@ def tiny_tables(folder: Path, rows: int = 1200, seed: int = 0) -> None:
         {"shop": shop, "ordered": ordered, "amount": generator.integers(1, 90, rows)}
     )
     orders["city"] = orders["shop"].str[0]
-    wet = orders.merge(rain, left_on=["city", "ordered"], right_on=["city", "measured"], how="left")
+    orders["measured"] = orders["ordered"] - pd.to_timedelta(1, "h")  # the newest that is known
+    wet = orders.merge(rain, on=["city", "measured"], how="left")
     chance = 0.1 + 0.7 * (wet["mm"].to_numpy() > 2)
     orders["late"] = (generator.random(rows) < chance).astype(int)
     orders["delivered"] = orders["ordered"] + pd.to_timedelta(generator.integers(1, 30, rows), "h")
-    orders.drop(columns="city").to_csv(folder / "orders.csv", index=False)
+    orders.drop(columns=["city", "measured"]).to_csv(folder / "orders.csv", index=False)
     rain.to_csv(folder / "rain.csv", index=False, na_rep="NA")
     shops.to_csv(folder / "shops.csv", index=False)
 
