@@ -57,24 +57,32 @@ class Machine:
         shutil.copy(STANDIN / "server.py", root / "apps" / "inference" / "__main__.py")
         shutil.copy(STANDIN / "server.py", root / "server.py")
 
-    def run(self, command: str, **environ: str) -> Result:
-        """Run a command to its end."""
-        process = self.start(command, **environ)
+    def run(self, command: str, *prefix: str, **environ: str) -> Result:
+        """Run a command to its end, behind a prefix if there is one."""
+        process = self.start(command, *prefix, **environ)
         text, _ = process.communicate(timeout=30)
         return Result(process.returncode, text)
 
-    def start(self, command: str, **environ: str) -> subprocess.Popen[str]:
-        """Start a command."""
-        places = {"repository": str(REPOSITORY), "root": str(self.root)}
-        code = _DRIVE.format(server=str(self.root / "server.py"), **places)
+    def start(self, command: str, *prefix: str, **environ: str) -> subprocess.Popen[str]:
+        """Start a command, behind a prefix if there is one."""
         return subprocess.Popen(
-            [sys.executable, "-c", code, command],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **environ},
+            [*prefix, *self.arguments(command)],
+            env=self.environment(environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+
+    def arguments(self, command: str) -> list[str]:
+        """Return what is to be executed for a command."""
+        places = {"repository": str(REPOSITORY), "root": str(self.root)}
+        code = _DRIVE.format(server=str(self.root / "server.py"), **places)
+        return [sys.executable, "-c", code, command]
+
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
+        """Return the person's environment: next to nothing, and what a test sets."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.root), **more}
 
     def ran(self) -> list[str]:
         """Return the steps that ran since the last time this was asked."""

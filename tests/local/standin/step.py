@@ -10,7 +10,8 @@ root = Path.cwd()
 with (root / "ran.txt").open("a") as file:
     file.write(" ".join([name, *sys.argv[1:]]) + "\n")
 (root / f"{name}.env").write_text("\n".join(f"{k}={v}" for k, v in sorted(os.environ.items())))
-sys.stderr.write(f"{name} works\n")
+where = f" on a terminal of {os.get_terminal_size(2).columns}" if sys.stderr.isatty() else ""
+sys.stderr.write(f"{name} works{where}\n")
 if os.environ.get("SLOW") == name:
     time.sleep(60)
 if os.environ.get("FAIL") == name:
