@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -26,8 +27,15 @@ from workloads.errors import WorkloadError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Sql = Annotated[str, Field(min_length=1)]
-Columns = dict[Name, Sql]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _by_name(given: object) -> object:
+    return {name: name for name in given} if isinstance(given, list | tuple) else given
+
+
+Columns = Annotated[dict[Name, Sql], BeforeValidator(_by_name)]
+"""Name -> SQL; a list of names stands for columns that keep theirs."""
 
 
 class _Frozen(BaseModel):
@@ -153,7 +161,10 @@ class Training(_Frozen):
     """How the network is fitted."""
 
     epochs: PositiveInt = 10
+    """Passes over the training rows; more on a table that has few, up to `minimum_steps`."""
+    minimum_steps: PositiveInt = 500
     batch_size: PositiveInt = 1024
+    """Rows a step; fewer on a small table, so that an epoch has at least 16 steps."""
     learning_rate: PositiveFloat = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     seed: int = 0

@@ -21,6 +21,8 @@ from workloads import definition
 from workloads.checkpoint import Training
 from workloads.errors import WorkloadError
 
+STEPS_AT_LEAST = 16  # of an epoch
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -62,6 +64,39 @@ class Workers:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How a training goes through its rows."""
+
+    batch_size: int
+    steps: int
+    """Optimizer steps of an epoch."""
+    epochs: int
+    learning_rate: float
+    seed: int
+
+    @classmethod
+    def of(cls, shape: definition.Training, rows: int) -> "Plan":
+        """Fit the definition's wishes to the number of rows."""
+        batch_size = max(1, min(shape.batch_size, rows // STEPS_AT_LEAST))
+        steps = rows // batch_size
+        epochs = max(shape.epochs, math.ceil(shape.minimum_steps / steps))
+        return cls(batch_size, steps, epochs, shape.learning_rate, shape.seed)
+
+    @property
+    def total(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.steps * self.epochs
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step: a tenth of warm-up, then half a cosine to zero."""
+        warm = max(1, self.total // 10)
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        share = (step - warm) / max(1, self.total - warm)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+@dataclass(frozen=True)
 class Rows:
     """Encoded examples of one split."""
 
@@ -76,7 +111,7 @@ class Rows:
 
 def fit(
     training: Training,
-    shape: definition.Training,
+    plan: Plan,
     rows: dict[str, Rows],
     workers: Workers,
     save: Callable[[Training], None],
@@ -88,29 +123,23 @@ def fit(
     """
     network = DistributedDataParallel(training.network) if workers.count > 1 else training.network
     train = rows["train"]
-    steps = steps_per_epoch(len(train.target), shape)
     saved = time.monotonic()
-    with _bar(training, steps * shape.epochs, workers) as bar:
-        while training.progress.step < steps * shape.epochs:
-            epoch, first = divmod(training.progress.step, steps)
-            order = _permutation(len(train.target), shape.seed, epoch)
+    with _bar(training, plan, workers) as bar:
+        while training.progress.step < plan.total:
+            epoch, first = divmod(training.progress.step, plan.steps)
+            order = _permutation(len(train.target), plan.seed, epoch)
             network.train()
-            for step in range(first, steps):
-                batch = _share(order, step, shape.batch_size, workers)
-                training.losses += _step(network, training, train, batch, shape, workers, steps)
+            for step in range(first, plan.steps):
+                batch = _share(order, step, plan.batch_size, workers)
+                training.losses += _step(network, training, train, batch, plan, workers)
                 bar.update()
                 if workers.is_first and time.monotonic() - saved > save_every:
                     save(training)
                     saved = time.monotonic()
             if workers.is_first:
-                _end_epoch(training, rows["tune"], epoch, steps)
+                _end_epoch(training, rows["tune"], epoch, plan.steps)
     if workers.is_first:
         save(training)
-
-
-def steps_per_epoch(rows: int, shape: definition.Training) -> int:
-    """Return the whole batches of an epoch; a table smaller than a batch is one."""
-    return max(1, rows // shape.batch_size)
 
 
 def log_loss(network: nn.Module, rows: Rows) -> float:
@@ -127,18 +156,10 @@ def predict_logits(network: nn.Module, rows: Rows, chunk: int = 8192) -> Tensor:
         return torch.cat([network(indices, numbers).float() for indices, numbers in pairs])
 
 
-def learning_rate(shape: definition.Training, step: int, steps: int) -> float:
-    """Return the rate of a step of `steps`: a tenth of warm-up, then half a cosine to zero."""
-    warm = max(1, steps // 10)
-    if step < warm:
-        return shape.learning_rate * (step + 1) / warm
-    return shape.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
-def _bar(training: Training, total: int, workers: Workers) -> "tqdm[int]":
+def _bar(training: Training, plan: Plan, workers: Workers) -> "tqdm[int]":
     silent = None if workers.is_first else True
     initial = training.progress.step
-    return tqdm(total=total, initial=initial, desc="training", leave=False, disable=silent)
+    return tqdm(total=plan.total, initial=initial, desc="training", leave=False, disable=silent)
 
 
 def _permutation(rows: int, seed: int, epoch: int) -> Tensor:
@@ -166,15 +187,14 @@ def _step(
     training: Training,
     train: Rows,
     batch: Tensor,
-    shape: definition.Training,
+    plan: Plan,
     workers: Workers,
-    steps: int,
 ) -> Tensor:
     """Take one optimizer step and return the batch's loss, ()."""
     step = training.progress.step
-    _reseed((shape.seed * 1_000_003 + step) * workers.count + workers.rank, workers.device)
+    _reseed((plan.seed * 1_000_003 + step) * workers.count + workers.rank, workers.device)
     for group in training.optimizer.param_groups:
-        group["lr"] = learning_rate(shape, step, steps * shape.epochs)
+        group["lr"] = plan.rate(step)
     # On CPU, bf16 gains nothing at these sizes and costs reproducibility.
     with torch.autocast(workers.device.type, torch.bfloat16, workers.device.type == "cuda"):
         logits = network(train.indices[batch], train.numbers[batch])

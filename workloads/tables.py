@@ -130,7 +130,8 @@ def _select(table: Table, files: list[str]) -> str:
     # Types are guessed from this many rows; a later row that differs is an error with its line.
     return (
         f"SELECT * FROM read_csv([{listed}], header=true, skip=0, sample_size=200000, "
-        f"delim='{separator}', quote='\"', escape='\"', comment='', nullstr=['', '{null}'], union_by_name=true)"
+        f"delim='{separator}', quote='\"', escape='\"', comment='', "
+        f"nullstr=['', '{null}'], union_by_name=true)"
     )
 
 

@@ -34,7 +34,7 @@ from workloads.definition import ModelDefinition, load_definition
 from workloads.encoder import Encoder
 from workloads.environment import Environment
 from workloads.errors import WorkloadError, command, logger
-from workloads.fit import Rows, Workers, fit, predict_logits
+from workloads.fit import Plan, Rows, Workers, fit, predict_logits
 from workloads.journal import Journal
 from workloads.registry import connect, scratch
 from workloads.signature import make_keys
@@ -99,6 +99,7 @@ def _train(job: Job, workers: Workers) -> None:
     network.piecewise.fit(rows["train"].numbers.numpy())
     rows = {split: encoded.to(workers.device) for split, encoded in rows.items()}
     shape = job.model.training
+    plan = Plan.of(shape, len(rows["train"].target))
     optimizer = torch.optim.AdamW(
         network.to(workers.device).parameters(),
         lr=shape.learning_rate,
@@ -111,12 +112,12 @@ def _train(job: Job, workers: Workers) -> None:
     if training.restore(checkpoint) and workers.is_first:
         logger.info("train: continuing from step %s", training.progress.step)
     if client is None:
-        fit(training, shape, rows, workers, lambda _: None, 0)
+        fit(training, plan, rows, workers, lambda _: None, 0)
         return
     run = _run(client, job, training.progress)
     training.progress.run_id = run.info.run_id
     journal = Journal(client, run.info.run_id, checkpoint)
-    fit(training, shape, rows, workers, journal.save, job.environment.checkpoint_seconds)
+    fit(training, plan, rows, workers, journal.save, job.environment.checkpoint_seconds)
     journal.close()
     _finish(client, job, run, training, rows["tune"])
 

@@ -39,7 +39,7 @@ MODEL = ModelDefinition(
     numeric={"amount": "amount", "size": "shop_facts.size", "rain": "rain.mm",
              "late_7d": "shop_week.late", "orders_7d": "shop_week.rows"},
     network=Network(hidden=(16,), bins=4),
-    training=Training(epochs=6, batch_size=32, learning_rate=0.01),
+    training=Training(epochs=6, minimum_steps=1, batch_size=32, learning_rate=0.01),
     gate=Gate(minimum_rows=50, margin=0.05, maximum_calibration_error=0.5),
 )
 """

@@ -59,7 +59,7 @@ def test_a_model_becomes_champion_and_rolls_back(
     assert champion(client, tracked) == "2"
     promote.main(["--rollback", "--why", "still wrong"])
     assert champion(client, tracked) == "1"
-    with pytest.raises(WorkloadError, match="nothing to return to"):
+    with pytest.raises(WorkloadError, match=r"nothing to return to"):
         promote.main(["--rollback"])
     assert (
         client.get_model_version(tracked["MODEL_NAME"], "1").tags["promoted.why"] == "still wrong"
@@ -68,9 +68,9 @@ def test_a_model_becomes_champion_and_rolls_back(
 
 def test_no_verdict_no_promotion(tracked: dict[str, str], client: MlflowClient) -> None:
     challenge(tracked, 1)
-    with pytest.raises(WorkloadError, match="no verdict; run python -m workloads.evaluate"):
+    with pytest.raises(WorkloadError, match=r"no verdict; run python -m workloads.evaluate"):
         promote.main([])
-    with pytest.raises(Exception, match="not found|Registered model alias"):
+    with pytest.raises(Exception, match=r"not found|Registered model alias"):
         champion(client, tracked)
 
 
@@ -81,7 +81,7 @@ def test_a_refused_challenger_is_not_promoted(
     path.write_text(path.read_text().replace("minimum_rows=50", "minimum_rows=10000"))
     challenge(tracked, 1)
     evaluate.main()
-    with pytest.raises(WorkloadError, match="did not pass: enough rows: .*at least 10,000"):
+    with pytest.raises(WorkloadError, match=r"did not pass: enough rows: .*at least 10,000"):
         promote.main([])
 
 
@@ -95,7 +95,7 @@ def test_an_edited_verdict_is_refused(tracked: dict[str, str], client: MlflowCli
     for check in document["checks"]:
         check["passed"] = True
     file.write_text(json.dumps(document | {"passed": True}))
-    with pytest.raises(BundleError, match="signature does not hold"):
+    with pytest.raises(BundleError, match=r"signature does not hold"):
         promote.main([])
 
 
@@ -109,7 +109,7 @@ def test_the_verdict_of_another_version_is_refused(
     new.mkdir()
     for file in old.iterdir():
         (new / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(WorkloadError, match="version: judged 1, is 2; bundle: "):
+    with pytest.raises(WorkloadError, match=r"version: judged 1, is 2; bundle: "):
         promote.main([])
 
 
@@ -133,7 +133,7 @@ def test_a_verdict_against_a_former_champion_is_refused(
     challenge(tracked, 2)
     evaluate.main()
     client.delete_registered_model_alias(tracked["MODEL_NAME"], "champion")
-    with pytest.raises(WorkloadError, match="champion: judged 1, is None"):
+    with pytest.raises(WorkloadError, match=r"champion: judged 1, is None"):
         promote.main([])
 
 
@@ -150,7 +150,7 @@ def test_of_two_promotions_at_once_one_is_refused(
         claim(self, record, number)
 
     monkeypatch.setattr(Ledger, "claim", late)
-    with pytest.raises(WorkloadError, match="promotion 1 of .* was just made by another"):
+    with pytest.raises(WorkloadError, match=r"promotion 1 of .* was just made by another"):
         promote.main([])
 
 
@@ -171,7 +171,7 @@ def test_a_promotion_that_died_before_the_move_leaves_the_old_champion(
         with pytest.raises(ConnectionError):
             promote.main([])
     assert champion(client, tracked) == "1"
-    with pytest.raises(WorkloadError, match="has not moved the alias"):
+    with pytest.raises(WorkloadError, match=r"has not moved the alias"):
         promote.main([])
     monkeypatch.setattr(promote, "SETTLED_AFTER", promote.SETTLED_AFTER * 0)
     promote.main([])

@@ -17,7 +17,7 @@ from workloads.checkpoint import Progress, Training
 from workloads.definition import Training as Shape
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
-from workloads.fit import learning_rate, steps_per_epoch
+from workloads.fit import Plan
 from workloads.registry import CHALLENGER
 from workloads.signature import FILES, WEIGHTS
 
@@ -139,12 +139,12 @@ def test_a_target_that_teaches_nothing_is_refused(
 def test_features_of_another_definition_are_refused(contract: dict[str, str]) -> None:
     feature_gen.main()
     edit(contract, '"amount": "amount", "size"', '"amount": "amount * 2", "size"')
-    with pytest.raises(WorkloadError, match="another definition"):
+    with pytest.raises(WorkloadError, match=r"another definition"):
         train.main()
 
 
 def test_no_features_says_which_command_makes_them(contract: dict[str, str]) -> None:
-    with pytest.raises(WorkloadError, match="run python -m workloads.feature_gen"):
+    with pytest.raises(WorkloadError, match=r"run python -m workloads.feature_gen"):
         train.main()
 
 
@@ -160,13 +160,22 @@ def test_an_unreachable_mlflow_is_one_line_and_exit_1(
 
 
 def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
-    shape = Shape(learning_rate=0.1)
-    rates = [learning_rate(shape, step, 100) for step in range(100)]
+    plan = Plan.of(Shape(learning_rate=0.1, batch_size=10, epochs=10, minimum_steps=1), 1000)
+    rates = [plan.rate(step) for step in range(plan.total)]
     assert max(rates) == pytest.approx(0.1)
-    assert rates[0] == pytest.approx(0.01)
+    assert rates[0] == pytest.approx(0.001)
     assert rates[-1] < 0.001
-    assert steps_per_epoch(10, shape) == 1
-    assert steps_per_epoch(shape.batch_size * 3 + 5, shape) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "steps", "epochs"),
+    [(1, 1, 1, 500), (340, 21, 16, 32), (200_000, 1024, 195, 10)],
+)
+def test_small_tables_get_smaller_batches_and_more_epochs(
+    rows: int, batch: int, steps: int, epochs: int
+) -> None:
+    plan = Plan.of(Shape(), rows)
+    assert (plan.batch_size, plan.steps, plan.epochs) == (batch, steps, epochs)
 
 
 def test_a_damaged_checkpoint_starts_over(tmp_path: Path) -> None:

