@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from workloads.definition import Network
@@ -86,7 +87,7 @@ def read_bundle(folder: Path, public_key: str) -> Bundle:
         spec = BundleSpec.model_validate_json((folder / SPEC).read_bytes())
         network = build_network(spec.network, spec.encoder)
         network.load_state_dict(load((folder / WEIGHTS).read_bytes()))
-    except (ValidationError, RuntimeError, ValueError) as error:
+    except (ValidationError, SafetensorError, RuntimeError, ValueError) as error:
         raise BundleError(f"{folder}: made by another release, train again: {error}") from error
     return Bundle(spec, network.eval(), digest(folder))
 

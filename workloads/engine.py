@@ -12,6 +12,7 @@ from tqdm.dask import TqdmCallback
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
 
+PATIENCE = 30  # seconds
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -32,10 +33,10 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], label: str) -
 
 def _on_cluster(address: str, tasks: list[Any], label: str) -> list[Any]:
     try:
-        client = Client(address, timeout=30, set_as_default=False)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise WorkloadError(f"DASK_SCHEDULER_ADDRESS: no scheduler at {address}") from error
-    with client:
+    with client, client.as_current():
         futures = client.compute(tasks)
         for _ in tqdm(as_completed(futures), total=len(futures), desc=label, leave=False):
             pass

@@ -30,6 +30,7 @@ from workloads.registry import (
     scratch,
     version_at,
 )
+from workloads.signature import BundleError
 from workloads.tables import ROW_NUMBER
 from workloads.verdict import FOLDER, Verdict, judge, now, slice_figures, write_verdict
 from workloads.view import TARGET, FeatureView
@@ -88,12 +89,24 @@ def _compete(
         )
     answers = {"challenger": _answer(challenger, rows)}
     if champion is not None:
-        with scratch() as folder:
-            rival = fetch_bundle(client, champion, environment, folder)
-        answers["champion"] = _answer(rival, _rows_for(environment, view, rival, rows))
+        rival = _champion(client, environment, champion)
+        if rival is not None:
+            answers["champion"] = _answer(rival, _rows_for(environment, view, rival, rows))
     answers["base rate"] = baselines.base_rate(train, rows.num_rows)
     answers["trees"] = baselines.trees(challenger.spec.encoder, train, rows)
     return Contest(rows, target, answers)
+
+
+def _champion(
+    client: MlflowClient, environment: Environment, version: ModelVersion
+) -> Bundle | None:
+    """Return the champion, or None if no service could load it either."""
+    try:
+        with scratch() as folder:
+            return fetch_bundle(client, version, environment, folder)
+    except BundleError as error:
+        logger.warning("evaluate: the champion cannot be read, so it is no rival: %s", error)
+        return None
 
 
 def _rows_for(

@@ -193,3 +193,20 @@ def test_the_champion_is_judged_on_its_own_features(
     verdict = json.loads(verdict_file(client, tracked, "2").read_text())
     assert verdict["champion_version"] == "1"
     assert set(verdict["metrics"]) == {"challenger", "champion", "base rate", "trees"}
+
+
+def test_a_champion_that_nobody_can_read_is_no_rival(
+    tracked: dict[str, str], client: MlflowClient
+) -> None:
+    challenge(tracked, 1)
+    evaluate.main()
+    promote.main([])
+    run_id = client.get_model_version(tracked["MODEL_NAME"], "1").run_id
+    uri = client.get_run(run_id).info.artifact_uri.removeprefix("file://")
+    (Path(uri) / "bundle" / "spec.json").write_text("{}")
+    challenge(tracked, 2)
+    evaluate.main()
+    verdict = json.loads(verdict_file(client, tracked, "2").read_text())
+    assert set(verdict["metrics"]) == {"challenger", "base rate", "trees"}
+    promote.main([])
+    assert champion(client, tracked) == "2"

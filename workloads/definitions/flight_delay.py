@@ -66,8 +66,10 @@ MODEL = ModelDefinition(
         "weather": Latest(
             table="weather",
             on=["origin"],
-            columns=["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip"]
-            + ["pressure", "visib"],
+            columns=[
+                *("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust"),
+                *("precip", "pressure", "visib"),
+            ],
             # A report bears the hour in which it was made: it is known when that hour is over.
             known_at="make_timestamp(year, month, day, hour, 0, 0) + INTERVAL 1 HOUR",
             within=timedelta(hours=6),
