@@ -15,7 +15,7 @@ from workloads.environment import Environment
 from workloads.tables import find_sources
 from workloads.view import INPUT_PREFIX
 
-MOMENT = datetime(2013, 2, 10, 9, 0)
+MOMENT = datetime(2013, 2, 10, 7, 0)
 OUTCOME = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 
 
@@ -37,6 +37,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     for name in ("flights", "weather"):
         early = (read[name]["month"] == 1) | ((read[name]["month"] == 2) & (read[name]["day"] < 15))
         read[name] = read[name][early].reset_index(drop=True)
+    flights = read["flights"]
+    evening = scheduled(flights).between(datetime(2013, 2, 9, 19), datetime(2013, 2, 9, 23, 59))
+    flights.loc[evening, "dep_delay"] = 700.0  # still in the air on the next morning
     return read
 
 
@@ -78,7 +81,7 @@ def rows_at(features: pd.DataFrame, flights: pd.DataFrame, before: datetime) -> 
 
 
 @pytest.mark.parametrize(
-    "moment", [MOMENT, datetime(2013, 2, 9, 0, 30), datetime(2013, 2, 12, 23, 0)]
+    "moment", [MOMENT, datetime(2013, 2, 9, 18, 30), datetime(2013, 2, 12, 23, 0)]
 )
 def test_nothing_after_the_scheduled_departure_changes_a_feature(
     tables: dict[str, pd.DataFrame],
