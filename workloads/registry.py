@@ -11,6 +11,7 @@ from pathlib import Path
 
 # The server is probed first, so a refused call is worth few repetitions, not minutes of them.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import requests
 from mlflow.entities import Run
@@ -61,7 +62,7 @@ def register(client: MlflowClient, name: str, run: Run) -> ModelVersion:
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     source = f"{run.info.artifact_uri}/{BUNDLE}"
-    version = client.create_model_version(name, source, run.info.run_id)
+    version = client.create_model_version(name, source, run.info.run_id, await_creation_for=0)
     client.set_registered_model_alias(name, CHALLENGER, version.version)
     return version
 
