@@ -39,7 +39,7 @@ def example(url: str) -> Row:
     """Return the first row that the service offers as an example."""
     rows = _document(f"{url}/examples")
     if not isinstance(rows, list) or not rows:
-        raise LocalError(f"{url}/examples: no example rows ({str(cast('object', rows))[:200]})")
+        raise LocalError(f"{url}/examples: no example rows ({str(rows)[:200]})")
     return cast("list[Row]", rows)[0]
 
 

@@ -12,6 +12,18 @@ from workloads.partition import split_expression
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER
 
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "U",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+)
+
 
 def check_definition(definition: FeatureDefinition, parts: dict[str, str]) -> FeatureSpec:
     """Return the definition with its types; name the first expression that does not hold.
@@ -49,14 +61,15 @@ def _check_examples(
         name: _expression(connection, f"examples.inputs.{name}", text, table)
         for name, text in examples.inputs.items()
     }
-    _expression(connection, "examples.target", f"CAST(({examples.target}) AS DOUBLE)", table)
+    target = _expression(connection, "examples.target", examples.target, table)
+    if target != "BOOLEAN" and not target.startswith(_NUMBERS):
+        raise WorkloadError(
+            f"examples.target: {examples.target!r} is {target}; make it true or false, or 1 or 0"
+        )
     if isinstance(examples.split, ColumnSplit):
         _expression(connection, "examples.split", split_expression(examples), table)
-    if examples.time and types[examples.time] not in ("TIMESTAMP", "DATE"):
-        raise WorkloadError(
-            f"examples.time: {examples.time!r} is {types[examples.time]}; "
-            "make it a TIMESTAMP or DATE without a time zone"
-        )
+    if examples.time:
+        _check_moment(f"examples.time: {examples.time!r}", types[examples.time])
     return types
 
 
@@ -70,10 +83,15 @@ def _check_lookup(
     for name, text in values.items():
         _expression(connection, f"{place}.{name}", text, table)
     if not isinstance(lookup, Static):
-        known = f"CAST(({lookup.known_at}) AS TIMESTAMP)"
-        _expression(connection, f"{place}.known_at", known, table)
+        known = _expression(connection, f"{place}.known_at", lookup.known_at, table)
+        _check_moment(f"{place}.known_at: {lookup.known_at!r}", known)
     extracted = f"({part_statement(lookup, table)})"
     return sql.columns_of(connection, place, final_statement(lookup, extracted))
+
+
+def _check_moment(place: str, type_: str) -> None:
+    if type_ not in ("TIMESTAMP", "DATE"):
+        raise WorkloadError(f"{place} is {type_}; make it a TIMESTAMP or DATE without a time zone")
 
 
 def _check_features(

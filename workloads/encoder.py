@@ -21,18 +21,20 @@ class Encoder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vocabularies: dict[str, list[str]]
+    rare: dict[str, list[str]]
+    """Values seen in training too seldom for an entry, of features that refuse new values."""
     numeric: list[str]
 
     @classmethod
     def fit(cls, definition: FeatureDefinition, rows: pa.Table) -> "Encoder":
         """Learn the vocabularies from the training rows."""
-        return cls(
-            vocabularies={
-                name: _frequent(rows[name], feature.at_least)
-                for name, feature in definition.categorical.items()
-            },
-            numeric=list(definition.numeric),
-        )
+        vocabularies, rare = {}, {}
+        for name, feature in definition.categorical.items():
+            counts = _counts(rows[name])
+            vocabularies[name] = [v for v, count in counts.items() if count >= feature.at_least]
+            if feature.new_values == "refuse":
+                rare[name] = [v for v, count in counts.items() if count < feature.at_least]
+        return cls(vocabularies=vocabularies, rare=rare, numeric=list(definition.numeric))
 
     @property
     def sizes(self) -> list[int]:
@@ -51,10 +53,10 @@ class Encoder(BaseModel):
         return indices, numbers
 
 
-def _frequent(column: pa.ChunkedArray, at_least: int) -> list[str]:
-    counted = pc.value_counts(column.drop_null())
-    pairs = zip(counted.field("values").to_pylist(), counted.field("counts"), strict=True)
-    return sorted(value for value, count in pairs if count.as_py() >= at_least)
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """Return how often each value is seen, in the order of the values."""
+    counted = pc.value_counts(column.drop_null()).to_pylist()
+    return dict(sorted((entry["values"], entry["counts"]) for entry in counted))
 
 
 def _index(column: pa.ChunkedArray, values: list[str]) -> Indices:

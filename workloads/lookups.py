@@ -87,7 +87,7 @@ def extract(task: PartTask) -> dict[str, Span]:
     missing = [name for name in task.lookups if not store.exists(task.uris[name])]
     if missing:
         source = {"part": store.read_table(task.part)}
-        with sql.session() as connection:
+        with sql.session() as connection, sql.naming(f"lookups {missing}, {task.part}"):
             for name in missing:
                 statement = part_statement(task.lookups[name], "part")
                 store.write_table(task.uris[name], sql.query(connection, statement, source))
@@ -100,7 +100,7 @@ def slice_month(task: SliceTask) -> Span:
         earliest = task.first - reach(task.lookup)
         parts = [_known(store.read_table(uri), earliest, task.end) for uri in task.parts]
         source = {"parts": pa.concat_tables(parts)}
-        with sql.session() as connection:
+        with sql.session() as connection, sql.naming(f"lookups.{task.name}"):
             rows = sql.query(connection, final_statement(task.lookup, "parts"), source)
         store.write_table(task.uri, _known(rows, task.first, task.end))
     return _span(task.uri, task.lookup)
@@ -110,7 +110,7 @@ def join_static(name: str, lookup: Static, parts: list[str], uri: str) -> Span:
     """Write a static lookup once; refuse a key that stands in two rows."""
     if not store.exists(uri):
         source = pa.concat_tables([store.read_table(part) for part in parts])
-        with sql.session() as connection:
+        with sql.session() as connection, sql.naming(f"lookups.{name}"):
             rows = sql.query(connection, final_statement(lookup, "parts"), {"parts": source})
         _refuse_twins(name, rows, [key_column(key) for key in lookup.on])
         store.write_table(uri, rows)

@@ -78,13 +78,10 @@ _TARGET, _SPLIT = "__target", "__split"
 
 def _features(task: PartitionTask) -> pa.Table:
     definition = task.view.spec.definition
-    with sql.session() as connection:
-        try:
-            examples = _examples(connection, definition, task.part)
-            lookups = _lookups(task.view, examples)
-            made = features.compute(connection, definition, examples, lookups)
-        except duckdb.Error as error:
-            raise WorkloadError(f"{task.part}: {sql.reason(error)}") from error
+    with sql.session() as connection, sql.naming(task.part):
+        examples = _examples(connection, definition, task.part)
+        lookups = _lookups(task.view, examples)
+        made = features.compute(connection, definition, examples, lookups)
     inputs = list(definition.examples.inputs)
     columns = [examples[ROW_NUMBER], examples[_SPLIT], examples[_TARGET]]
     columns += [examples[name] for name in inputs] + [made[name] for name in task.view.spec.names]

@@ -37,6 +37,15 @@ def _database() -> duckdb.DuckDBPyConnection:
     )
 
 
+@contextmanager
+def naming(place: str) -> Generator[None]:
+    """Make what DuckDB does not like of some values an error that names their place."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise WorkloadError(f"{place}: {reason(error)}") from error
+
+
 def query(
     connection: duckdb.DuckDBPyConnection, statement: str, tables: Mapping[str, pa.Table]
 ) -> pa.Table:

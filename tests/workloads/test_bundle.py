@@ -44,7 +44,7 @@ def make_spec() -> BundleSpec:
         features=FeatureSpec(
             definition=DEFINITION, inputs={"x": "DOUBLE", "c": "VARCHAR"}, lookups={}
         ),
-        encoder=Encoder(vocabularies={"c": ["a", "b"]}, numeric=["x"]),
+        encoder=Encoder(vocabularies={"c": ["a", "b"]}, rare={}, numeric=["x"]),
         network=Network(hidden=(4,), bins=2),
         typical={"c": "a", "x": 0.0},
         samples=[],

@@ -1,0 +1,1 @@
+"""The inference service: answers from the model version that an alias points to."""
