@@ -5,12 +5,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 # Tests run side by side: one thread each is faster than all of them on every core.
@@ -33,7 +35,7 @@ def wait_until(answers: Callable[[], object], what: str, seconds: float = 90) ->
         try:
             if answers():
                 return
-        except OSError:
+        except (OSError, httpx.TransportError):
             pass
         time.sleep(0.2)
     raise TimeoutError(f"{what} did not answer within {seconds} s")
@@ -118,8 +120,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     # PostgreSQL refuses to run as root; its package brings a user for it.
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if as_user:
-        for parent in [folder, *folder.parents][:3]:
-            parent.chmod(0o755)
+        for parent in folder.parents:
+            if parent == Path(tempfile.gettempdir()):
+                break
+            parent.chmod(0o711)
         shutil.chown(folder, "postgres")
     initdb = [*as_user, str(bin_folder / "initdb"), "-D", str(data), "-U", "mlflow", "-A", "trust"]
     subprocess.run(initdb, check=True, capture_output=True)

@@ -18,7 +18,7 @@ def _pins(name: str) -> list[tuple[str, str]]:
 
 def _wanted(name: str) -> set[str]:
     lines = (FOLDER / f"{name}.in").read_text().splitlines()
-    return {re.split(r"[\[>= ]", line)[0] for line in lines if line and not line.startswith("-")}
+    return {re.split(r"[\[<>= ]", line)[0] for line in lines if line and not line.startswith("-")}
 
 
 @pytest.mark.parametrize("name", PARTS)

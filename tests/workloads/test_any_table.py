@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,32 +23,38 @@ def test_it_takes_less_than_forty_lines() -> None:
     assert 0 < sum(len(block.splitlines()) for block in readme_blocks()) < 40
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_table_of_ones_own_becomes_a_champion(
-    suffix: str, tmp_path: Path, mlflow_server: str, run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def own(tmp_path: Path, mlflow_server: str) -> Callable[[str], dict[str, str]]:
+    """Follow the README for a file of a kind; give the environment that it ends in."""
+
+    def follow(suffix: str) -> dict[str, str]:
+        table, definition = (block.replace("csv", suffix) for block in readme_blocks())
+        (tmp_path / "data").mkdir()
+        table = table.replace(".local/data", str(tmp_path / "data"))
+        subprocess.run([sys.executable, "-c", table], check=True)
+        (tmp_path / "own.py").write_text(definition)
+        roots = ("data", "features", "artifacts")
+        return {
+            "MLFLOW_TRACKING_URI": mlflow_server,
+            "MODEL_NAME": "breast-cancer",
+            "MODEL_DEFINITION": str(tmp_path / "own.py"),
+            "MODEL_SIGNING_KEY": f"{tmp_path}/key.pem",
+            "MODEL_PUBLIC_KEY": f"{tmp_path}/key.pub",
+            **{f"{root.upper()}_URI": f"file://{tmp_path}/{root}" for root in roots},
+        }
+
+    return follow
+
+
+def test_a_csv_file_of_ones_own_becomes_a_champion(
+    own: Callable[[str], dict[str, str]], tmp_path: Path, run: Run
 ) -> None:
-    table, definition = (block.replace("csv", suffix) for block in readme_blocks())
-    (tmp_path / "data").mkdir()
-    table = table.replace(".local/data", str(tmp_path / "data"))
-    subprocess.run([sys.executable, "-c", table], check=True)
-    name = f"breast-cancer-{suffix}"
-    (tmp_path / "own.py").write_text(definition.replace('"breast-cancer"', f'"{name}"'))
-    env = {
-        "MLFLOW_TRACKING_URI": mlflow_server,
-        "MODEL_NAME": name,
-        "MODEL_DEFINITION": str(tmp_path / "own.py"),
-        "MODEL_SIGNING_KEY": f"{tmp_path}/key.pem",
-        "MODEL_PUBLIC_KEY": f"{tmp_path}/key.pub",
-        **{
-            f"{root}_URI": f"file://{tmp_path}/{root.lower()}"
-            for root in ("DATA", "FEATURES", "ARTIFACTS")
-        },
-    }
+    env = own("csv")
     for workload in ("feature_gen", "train", "evaluate", "promote", "batch"):
         ran = run(workload, **env)
         assert ran.returncode == 0, f"{workload}: {ran.stderr}"
-    client = MlflowClient(mlflow_server)
-    version = client.get_model_version_by_alias(name, "champion")
+    client = MlflowClient(env["MLFLOW_TRACKING_URI"])
+    version = client.get_model_version_by_alias("breast-cancer", "champion")
     metrics = client.get_run(version.run_id).data.metrics
     assert metrics["test.challenger.roc_auc"] > 0.95
     [part] = (tmp_path / "artifacts" / "predictions").rglob("part-*.parquet")
@@ -55,3 +62,12 @@ def test_a_table_of_ones_own_becomes_a_champion(
     assert predictions.num_rows == 569
     assert "mean_radius" in predictions.column_names
     assert 0 <= min(predictions["probability"].to_pylist()) < 0.1
+
+
+def test_a_parquet_file_gives_the_same_features(
+    own: Callable[[str], dict[str, str]], tmp_path: Path, run: Run
+) -> None:
+    ran = run("feature_gen", **own("parquet"))
+    assert ran.returncode == 0, ran.stderr
+    [part] = (tmp_path / "features").rglob("features/part-*.parquet")
+    assert pq.read_table(part)["mean_radius"].to_pylist()[0] == 17.99

@@ -2,18 +2,33 @@
 
 import io
 import os
+import sys
 import uuid
 from pathlib import Path
 
 import boto3
+import httpx
 import psycopg2
 import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.conftest import mlflow_at
+from tests.conftest import ROOT, free_port, mlflow_at, process, wait_until
 from tests.workloads.conftest import TINY, tiny_tables
 from workloads import batch, evaluate, feature_gen, promote, train
+
+
+def ask_the_service(folder: Path) -> float:
+    """Start the inference service on the same environment; return its answer to an example."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {"PORT": str(port), "CACHE_DIR": f"{folder}/cache", "PYTHONPATH": str(ROOT)}
+    with process([sys.executable, "-m", "apps.inference"], folder / "inference.log", env):
+        wait_until(lambda: httpx.get(f"{url}/health/ready").is_success, "the service")
+        row = httpx.get(f"{url}/examples").json()[0]
+        answer = httpx.post(f"{url}/predict", json=row).raise_for_status().json()
+    assert answer["predictions"][0]["warnings"] == []  # the feature store on S3 was found
+    return float(answer["predictions"][0]["probability"])
 
 
 def test_the_whole_loop_on_s3_and_postgresql(
@@ -43,6 +58,7 @@ def test_the_whole_loop_on_s3_and_postgresql(
         evaluate.main()
         promote.main([])
         batch.main()
+        assert 0 < ask_the_service(tmp_path) < 1
         version = MlflowClient(address).get_model_version_by_alias("tiny", "champion")
         assert version.source.startswith(f"s3://{bucket}/artifacts/mlflow/")
     with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
