@@ -20,6 +20,11 @@ _OK = 200
 Row = dict[str, object]
 
 
+def launch_inference(project: Project, ledger: Ledger, variables: dict[str, str]) -> None:
+    """Start the service and go on: it is slow to start, and finds its model by itself."""
+    ensure(project, ledger, _service(project, variables))
+
+
 def start_inference(
     project: Project, ledger: Ledger, variables: dict[str, str], version: str
 ) -> Record:

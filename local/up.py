@@ -8,7 +8,7 @@ from local.contract import contract
 from local.errors import LocalError
 from local.files import write_json
 from local.fresh import start_over
-from local.inference import start_inference
+from local.inference import launch_inference, start_inference
 from local.lock import Lock
 from local.processes import Ledger, Record
 from local.project import Project
@@ -61,6 +61,7 @@ class _Pipeline:
         lost = recipe.has_done("promote") and self._champion(variables) is None
         if lost or self.tracking.is_new:
             recipe.forget_from("train")
+        launch_inference(self.project, self.ledger, variables)
         for name in ("train", "evaluate", "promote"):
             recipe.run(name)
         version = self._champion(variables)

@@ -17,17 +17,24 @@ def base_rate(train: pa.Table, rows: int) -> Vector:
     return np.full(rows, float(np.mean(train[TARGET].to_numpy())))
 
 
-def trees(encoder: Encoder, train: pa.Table, rows: pa.Table) -> Vector:
-    """Return the probabilities of scikit-learn's HistGradientBoosting with the same features."""
+def trees(encoder: Encoder, train: pa.Table, tune: pa.Table, rows: pa.Table) -> Vector:
+    """Return the probabilities of scikit-learn's HistGradientBoosting with the same features.
+
+    Like the network, it stops where the tune split says so.
+    """
     categorical = [i for i, size in enumerate(encoder.sizes) if size <= MOST_CATEGORIES]
     model = HistGradientBoostingClassifier(
-        learning_rate=0.05,
-        max_iter=200,
+        max_iter=300,
         categorical_features=categorical or None,
-        early_stopping=False,
+        early_stopping=True,
         random_state=0,
     )
-    model.fit(_matrix(encoder, train), train[TARGET].to_numpy())
+    model.fit(
+        _matrix(encoder, train),
+        train[TARGET].to_numpy(),
+        X_val=_matrix(encoder, tune),
+        y_val=tune[TARGET].to_numpy(),
+    )
     return np.asarray(model.predict_proba(_matrix(encoder, rows)))[:, 1]
 
 

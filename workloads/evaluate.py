@@ -33,7 +33,7 @@ from workloads.registry import (
 from workloads.signature import BundleError
 from workloads.tables import ROW_NUMBER
 from workloads.verdict import FOLDER, Verdict, judge, now, slice_figures, write_verdict
-from workloads.view import TARGET, FeatureView
+from workloads.view import SPLITS, TARGET, FeatureView
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _compete(
     challenger: Bundle,
     champion: ModelVersion | None,
 ) -> Contest:
-    rows, train = view.read_split("test"), view.read_split("train")
+    train, tune, rows = (view.read_split(split) for split in SPLITS)
     target = rows[TARGET].to_numpy().astype(np.float64)
     if target.min() == target.max():
         raise WorkloadError(
@@ -93,7 +93,7 @@ def _compete(
         if rival is not None:
             answers["champion"] = _answer(rival, _rows_for(environment, view, rival, rows))
     answers["base rate"] = baselines.base_rate(train, rows.num_rows)
-    answers["trees"] = baselines.trees(challenger.spec.encoder, train, rows)
+    answers["trees"] = baselines.trees(challenger.spec.encoder, train, tune, rows)
     return Contest(rows, target, answers)
 
 
