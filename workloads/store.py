@@ -90,7 +90,7 @@ def read_json(uri: str) -> Any:
 
 def write_json(uri: str, document: object) -> None:
     """Put a document, as `write` does."""
-    write(uri, json.dumps(document, indent=2, sort_keys=True, default=str).encode())
+    write(uri, json.dumps(document, indent=2, default=str).encode())
 
 
 def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -63,7 +63,7 @@ class Cache:
         try:
             kept = self._copy(model, bundle)
             if kept:
-                pointer = f"{self._folder.as_uri()}/current.json"
+                pointer = f"file://{self._folder}/current.json"
                 store.write(pointer, kept.model_dump_json().encode())
                 self._kept = kept
                 self._sweep(kept)

@@ -66,7 +66,7 @@ def read_copy(folder: Path, digest: str) -> Tables:
     view = FeatureView.model_validate_json((folder / "view.json").read_bytes())
     if _digest(view, folder) != digest:
         raise WorkloadError(f"{folder}: its files are not those that were written")
-    here = view.model_copy(update={"uri": folder.absolute().as_uri()})
+    here = view.model_copy(update={"uri": f"file://{folder.absolute()}"})
     return Tables(view, read_tables(here).by_name)
 
 
