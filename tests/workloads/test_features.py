@@ -12,6 +12,7 @@ from tests.workloads.conftest import tiny_tables
 from workloads import feature_gen, features, sql
 from workloads.definition import load_definition
 from workloads.environment import Environment
+from workloads.errors import command
 from workloads.view import INPUT_PREFIX, FeatureView
 
 
@@ -127,6 +128,20 @@ def test_an_interrupted_view_is_continued_to_the_same_bytes(
         path.unlink()
     assert make() == view
     assert {path: path.read_bytes() for path in folder.rglob("*.parquet")} == whole
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_view_that_looks_whole(
+    contract: dict[str, str], small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (small_disk / "ballast").write_bytes(bytes(1000 << 10))
+    monkeypatch.setenv("FEATURES_URI", f"file://{small_disk}/features")
+    with pytest.raises(SystemExit, match=r"error: \[Errno 28\] No space left on device"):
+        command(feature_gen.main)
+    assert not list(small_disk.rglob("view.json"))
+    assert not list(small_disk.rglob("*.draft"))
+    (small_disk / "ballast").unlink()
+    feature_gen.main()
+    assert list(small_disk.rglob("view.json"))
 
 
 def test_new_data_makes_a_new_view_beside_the_old(contract: dict[str, str], tmp_path: Path) -> None:
