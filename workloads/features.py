@@ -6,6 +6,7 @@ known at the moment of the prediction, so a later event cannot change a feature.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -90,6 +91,19 @@ def compute(
     """
     tables = {lookup_table(name): table for name, table in (lookups or {}).items()}
     return sql.query(connection, statement(definition), tables | {EXAMPLES: examples})
+
+
+def reachable(lookup: Lookup, first: datetime, last: datetime) -> str:
+    """Return the SELECT of those rows of `slice` that examples from `first` to `last` can meet."""
+    keys = ", ".join(quote(key_column(key)) for key in lookup.on)
+    on = " AND ".join(f"({text}) = s.{quote(key_column(key))}" for key, text in lookup.on.items())
+    return (
+        f"SELECT s.* FROM slice s SEMI JOIN {EXAMPLES} e ON {on} "
+        f"WHERE s.{KNOWN_AT} <= TIMESTAMP '{last}' "
+        # A row holds until the key's next one.
+        f"QUALIFY coalesce(lead({KNOWN_AT}) OVER (PARTITION BY {keys} ORDER BY {KNOWN_AT}) "
+        f"> TIMESTAMP '{first}', true)"
+    )
 
 
 def empty_lookup(columns: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def _features(task: PartitionTask) -> pa.Table:
     definition = task.view.spec.definition
     with sql.session() as connection, sql.naming(task.part):
         examples = _examples(connection, definition, task.part)
-        lookups = _lookups(task.view, examples)
+        lookups = _lookups(connection, task.view, examples)
         made = features.compute(connection, definition, examples, lookups)
     inputs = list(definition.examples.inputs)
     columns = [examples[ROW_NUMBER], examples[_SPLIT], examples[_TARGET]]
@@ -104,8 +104,10 @@ def _examples(
     return sql.query(connection, f"{statement} ORDER BY {ROW_NUMBER}", source)
 
 
-def _lookups(view: FeatureView, examples: pa.Table) -> dict[str, pa.Table]:
-    """Read what the partition's moments can reach of each lookup."""
+def _lookups(
+    connection: duckdb.DuckDBPyConnection, view: FeatureView, examples: pa.Table
+) -> dict[str, pa.Table]:
+    """Read what the partition's moments and keys can reach of each lookup, a slice at a time."""
     definition = view.spec.definition
     if definition.examples.time is None:
         return {name: view.read_lookup(name) for name in definition.lookups}
@@ -113,11 +115,29 @@ def _lookups(view: FeatureView, examples: pa.Table) -> dict[str, pa.Table]:
     last = moments["max"].as_py() or datetime.max
     first = moments["min"].as_py() or last
     return {
-        name: view.read_lookup(name, first - lookup.within, last)
+        name: _reachable(connection, view, name, lookup, examples, (first, last))
         if isinstance(lookup, Latest | History)
         else view.read_lookup(name)
         for name, lookup in definition.lookups.items()
     }
+
+
+def _reachable(
+    connection: duckdb.DuckDBPyConnection,
+    view: FeatureView,
+    name: str,
+    lookup: Latest | History,
+    examples: pa.Table,
+    moments: tuple[datetime, datetime],
+) -> pa.Table:
+    first, last = moments
+    statement = features.reachable(lookup, first, last)
+    pieces: list[pa.Table] = []
+    for uri in view.lookup_slices(name, first - lookup.within, last):
+        with store.scan_table(uri) as rows:
+            source = {"slice": rows, features.EXAMPLES: examples}
+            pieces.append(sql.query(connection, statement, source))
+    return pa.concat_tables(pieces)
 
 
 def _check_splits(split: pa.ChunkedArray, part: str) -> None:

@@ -103,6 +103,19 @@ def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
         raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
 
 
+@contextmanager
+def scan_table(uri: str) -> Generator[pa.RecordBatchReader]:
+    """Open a Parquet object's rows as a stream."""
+    fs, path = locate(uri)
+    try:
+        with fs.open(path, "rb") as file:
+            parquet = pq.ParquetFile(file)
+            batches = parquet.iter_batches(16_384, use_threads=False)
+            yield pa.RecordBatchReader.from_batches(parquet.schema_arrow, batches)
+    except pa.ArrowInvalid as error:
+        raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
+
+
 def write_table(uri: str, table: pa.Table) -> None:
     """Put rows as one Parquet object, as `write` does."""
     sink = pa.BufferOutputStream()

@@ -102,16 +102,16 @@ class FeatureView(BaseModel):
         inside = pc.equal(rows[SPLIT], split)
         return rows.filter(pc.and_(inside, pc.is_valid(rows[TARGET])))
 
-    def read_lookup(
-        self, name: str, first: datetime | None = None, last: datetime | None = None
-    ) -> pa.Table:
-        """Return a lookup's table, of a lookup with time only the slices within the range."""
-        spans = [Span(f"{self.uri}/{s.file}", s.first, s.last) for s in self.lookups[name]]
-        if first is not None and last is not None:
-            spans = [s for s in spans if s.first is None or s.touches(first, last)]
-        if not spans:
-            spans = [Span(f"{self.uri}/{s.file}") for s in self.lookups[name][:1]]
-        return pa.concat_tables([store.read_table(span.uri) for span in spans])
+    def read_lookup(self, name: str) -> pa.Table:
+        """Return a lookup's whole table."""
+        uris = [f"{self.uri}/{part.file}" for part in self.lookups[name]]
+        return pa.concat_tables([store.read_table(uri) for uri in uris])
+
+    def lookup_slices(self, name: str, first: datetime, last: datetime) -> list[str]:
+        """Return the slices of a lookup that hold rows within the closed range, at least one."""
+        slices = self.lookups[name]
+        spans = [Span(f"{self.uri}/{part.file}", part.first, part.last) for part in slices]
+        return [span.uri for span in spans if span.touches(first, last)] or [spans[0].uri]
 
 
 def home(environment: Environment) -> str:

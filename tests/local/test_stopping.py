@@ -34,7 +34,7 @@ def test_interrupting_stops_the_step_and_keeps_the_services(machine: Machine) ->
     wait_for(lambda: _is_running(machine, "train"))
     step = machine.pid("train")
     command.send_signal(signal.SIGINT)
-    text, _ = command.communicate(timeout=10)
+    text, _ = command.communicate(timeout=60)
     assert command.returncode == 130
     assert "interrupted" in text
     assert not psutil.pid_exists(step)
