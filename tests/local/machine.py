@@ -72,6 +72,8 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A runner in the background ignores Ctrl-C, and what it starts would do so too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         )
 
     def arguments(self, command: str) -> list[str]:
