@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,9 +15,12 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parents[2]
 STANDIN = Path(__file__).parent / "standin"
 STEPS = ("feature_gen", "train", "evaluate", "promote", "batch")
+# A runner in the background ignores Ctrl-C, and what it starts would do so too.
 _DRIVE = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {repository!r})
 from local.commands import main
 from local.project import Project
@@ -72,8 +74,6 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A runner in the background ignores Ctrl-C, and what it starts would do so too.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         )
 
     def arguments(self, command: str) -> list[str]:
