@@ -38,7 +38,7 @@ class Environment(BaseSettings):
     """Dask cluster that runs partitioned work; empty: this process."""
     checkpoint_seconds: float = Field(default=5, ge=0)
     """How much training a killed process may lose, in seconds."""
-    memory_limit_mb: int = Field(default=256, ge=64)
+    memory_limit_mb: int = Field(default=128, ge=64)
     """Memory that DuckDB may use for one partition before it spills to disk, in MB."""
 
     @classmethod

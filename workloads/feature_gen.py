@@ -8,25 +8,16 @@ import hashlib
 
 from workloads import store
 from workloads.check import check_definition
-from workloads.definition import FeatureDefinition, Lookup, Static, load_definition
+from workloads.definition import FeatureDefinition, load_definition
 from workloads.engine import run
 from workloads.environment import Environment
-from workloads.errors import WorkloadError, command, logger
-from workloads.lookups import (
-    PartTask,
-    SliceTask,
-    Span,
-    extract,
-    join_static,
-    months,
-    reach,
-    slice_month,
-)
+from workloads.errors import command, logger
+from workloads.lookups import PartTask, Span, extract, make_slice, slices
 from workloads.partition import PartitionTask, make_features
 from workloads.tables import Landing, Source, find_sources, land
 from workloads.view import SPLITS, FeatureView, Slice, home
 
-FORMAT = 1  # raise when the same sources would make other features
+FORMAT = 2  # raise when the same sources would make other features
 
 
 def main() -> None:
@@ -76,19 +67,16 @@ def _make(
 
 
 def _make_lookups(view: FeatureView, parts: dict[str, list[str]]) -> dict[str, list[Slice]]:
-    lookups = view.spec.definition.lookups
     spans = _extract(view, parts)
-    slices = [t for name, lookup in lookups.items() for t in _slices(view, name, lookup, spans)]
-    made: dict[str, list[Slice]] = {name: [] for name in lookups}
-    for task, span in zip(slices, run(slice_month, slices, "lookup months"), strict=True):
+    tasks = [
+        task
+        for name, lookup in view.spec.definition.lookups.items()
+        for task in slices(name, lookup, spans[name], f"{view.uri}/lookups/{name}")
+    ]
+    made: dict[str, list[Slice]] = {name: [] for name in spans}
+    for task, span in zip(tasks, run(make_slice, tasks, "lookups"), strict=True):
         file = span.uri.removeprefix(f"{view.uri}/")
         made[task.name].append(Slice(file=file, first=span.first, last=span.last))
-    for name, lookup in lookups.items():
-        if isinstance(lookup, Static):
-            file = f"lookups/{name}.parquet"
-            uris = [span.uri for span in spans[name]]
-            join_static(name, lookup, uris, f"{view.uri}/{file}")
-            made[name].append(Slice(file=file))
     return made
 
 
@@ -103,27 +91,6 @@ def _extract(view: FeatureView, parts: dict[str, list[str]]) -> dict[str, list[S
             tasks.append(PartTask(fed, part, uris))
     made = run(extract, tasks, "lookup parts")
     return {name: [spans[name] for spans in made if name in spans] for name in lookups}
-
-
-def _slices(
-    view: FeatureView, name: str, lookup: Lookup, spans: dict[str, list[Span]]
-) -> list[SliceTask]:
-    if isinstance(lookup, Static):
-        return []
-    found = months(spans[name])
-    if not found:
-        raise WorkloadError(f"lookups.{name}: known_at is NULL in every row of {lookup.table}")
-    return [
-        SliceTask(
-            name,
-            lookup,
-            tuple(s.uri for s in spans[name] if s.touches(first - reach(lookup), end)),
-            first,
-            end,
-            f"{view.uri}/lookups/{name}/{first:%Y-%m}.parquet",
-        )
-        for first, end in found
-    ]
 
 
 def _fingerprint(definition: FeatureDefinition, sources: list[Source]) -> str:

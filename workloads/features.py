@@ -6,7 +6,6 @@ known at the moment of the prediction, so a later event cannot change a feature.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import duckdb
 import pyarrow as pa
@@ -93,16 +92,15 @@ def compute(
     return sql.query(connection, statement(definition), tables | {EXAMPLES: examples})
 
 
-def reachable(lookup: Lookup, first: datetime, last: datetime) -> str:
-    """Return the SELECT of those rows of `slice` that examples from `first` to `last` can meet."""
-    keys = ", ".join(quote(key_column(key)) for key in lookup.on)
-    on = " AND ".join(f"({text}) = s.{quote(key_column(key))}" for key, text in lookup.on.items())
+def met(definition: FeatureDefinition, lookup: Lookup) -> str:
+    """Return the SELECT of those rows of `slice`, a piece of the lookup, that the examples meet."""
+    alias = "s"
+    on = " AND ".join(_conditions(definition, lookup, alias))
+    if isinstance(lookup, Static):
+        return f"SELECT {alias}.* FROM slice {alias} SEMI JOIN {EXAMPLES} e ON {on}"
+    fresh = _is_fresh(definition, lookup, alias)
     return (
-        f"SELECT s.* FROM slice s SEMI JOIN {EXAMPLES} e ON {on} "
-        f"WHERE s.{KNOWN_AT} <= TIMESTAMP '{last}' "
-        # A row holds until the key's next one.
-        f"QUALIFY coalesce(lead({KNOWN_AT}) OVER (PARTITION BY {keys} ORDER BY {KNOWN_AT}) "
-        f"> TIMESTAMP '{first}', true)"
+        f"SELECT DISTINCT {alias}.* FROM {EXAMPLES} e ASOF JOIN slice {alias} ON {on} WHERE {fresh}"
     )
 
 
@@ -120,12 +118,16 @@ def _is_fresh(definition: FeatureDefinition, lookup: Lookup, alias: str) -> str:
 
 
 def _join(definition: FeatureDefinition, name: str, lookup: Lookup, alias: str) -> str:
+    kind = "LEFT JOIN" if isinstance(lookup, Static) else "ASOF LEFT JOIN"
+    on = " AND ".join(_conditions(definition, lookup, alias))
+    return f"{kind} {quote(lookup_table(name))} {alias} ON {on}"
+
+
+def _conditions(definition: FeatureDefinition, lookup: Lookup, alias: str) -> list[str]:
     on = [f"({text}) = {alias}.{quote(key_column(key))}" for key, text in lookup.on.items()]
-    table = quote(lookup_table(name))
-    if isinstance(lookup, Static):
-        return f"LEFT JOIN {table} {alias} ON {' AND '.join(on)}"
-    on.append(f"{_moment(definition)} >= {alias}.{KNOWN_AT}")
-    return f"ASOF LEFT JOIN {table} {alias} ON {' AND '.join(on)}"
+    if not isinstance(lookup, Static):
+        on.append(f"{_moment(definition)} >= {alias}.{KNOWN_AT}")
+    return on
 
 
 def _moment(definition: FeatureDefinition) -> str:

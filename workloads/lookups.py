@@ -1,21 +1,25 @@
 """Lookup tables from source tables: by the part first, then by the month in which rows are known.
 
-Both steps are pure functions of bounded inputs. A month's slice reads the parts that touch it, and
-a partition of examples reads the months that touch it, so memory does not grow with the history.
+Both steps are pure functions of bounded inputs. A slice reads the parts that touch its month, and a
+partition of examples reads the slices that touch it; a month with many rows is cut into buckets of
+keys. So memory grows neither with the history nor with the number of keys.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from workloads import sql, store
-from workloads.definition import History, Latest, Lookup, Static
+from workloads.definition import History, Lookup, Static
 from workloads.errors import WorkloadError
 from workloads.features import KNOWN_AT, key_column
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER
+
+ROWS_PER_SLICE = 250_000
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Span:
     uri: str
     first: datetime | None = None
     last: datetime | None = None
+    rows: int = 0
 
     def touches(self, first: datetime, last: datetime) -> bool:
         """Tell whether a row of this object is known within the closed range."""
@@ -44,15 +49,25 @@ class PartTask:
 
 
 @dataclass(frozen=True)
-class SliceTask:
-    """Make the lookup rows that become known from `first` until before `end`."""
+class Period:
+    """The time from `first` until before `end`."""
 
-    name: str
-    lookup: Latest | History
-    parts: tuple[str, ...]
     first: datetime
     end: datetime
+
+
+@dataclass(frozen=True)
+class SliceTask:
+    """Make the lookup rows of one bucket of keys that become known in one period."""
+
+    name: str
+    lookup: Lookup
+    parts: tuple[str, ...]
     uri: str
+    period: Period | None = None
+    """None for a static lookup, whose rows were always known."""
+    bucket: int = 0
+    buckets: int = 1
 
 
 def part_statement(lookup: Lookup, source: str) -> str:
@@ -94,31 +109,72 @@ def extract(task: PartTask) -> dict[str, Span]:
     return {name: _span(task.uris[name], lookup) for name, lookup in task.lookups.items()}
 
 
-def slice_month(task: SliceTask) -> Span:
-    """Write one month of a lookup once."""
+def make_slice(task: SliceTask) -> Span:
+    """Write one slice of a lookup once; refuse a static lookup's key that stands in two rows."""
     if not store.exists(task.uri):
-        earliest = task.first - reach(task.lookup)
-        parts = [_known(store.read_table(uri), earliest, task.end) for uri in task.parts]
-        source = {"parts": pa.concat_tables(parts)}
         with sql.session() as connection, sql.naming(f"lookups.{task.name}"):
+            pieces = [_chosen(connection, task, part) for part in task.parts]
+            source = {"parts": pa.concat_tables(pieces)}
             rows = sql.query(connection, final_statement(task.lookup, "parts"), source)
-        store.write_table(task.uri, _known(rows, task.first, task.end))
+        if isinstance(task.lookup, Static):
+            _refuse_twins(task.name, rows, [key_column(key) for key in task.lookup.on])
+        if task.period:
+            # The rows before the period have served their trailing windows.
+            rows = rows.filter(pc.field(KNOWN_AT) >= task.period.first)
+        store.write_table(task.uri, rows)
     return _span(task.uri, task.lookup)
 
 
-def join_static(name: str, lookup: Static, parts: list[str], uri: str) -> Span:
-    """Write a static lookup once; refuse a key that stands in two rows."""
-    if not store.exists(uri):
-        source = pa.concat_tables([store.read_table(part) for part in parts])
-        with sql.session() as connection, sql.naming(f"lookups.{name}"):
-            rows = sql.query(connection, final_statement(lookup, "parts"), {"parts": source})
-        _refuse_twins(name, rows, [key_column(key) for key in lookup.on])
-        store.write_table(uri, rows)
-    return Span(uri)
+def slices(name: str, lookup: Lookup, spans: list[Span], prefix: str) -> list[SliceTask]:
+    """Return the tasks that make a lookup below `prefix` from the rows of its table's parts."""
+    if isinstance(lookup, Static):
+        return _buckets(name, lookup, spans, f"{prefix}/all")
+    found = _periods(spans, _reach(lookup))
+    if not found:
+        raise WorkloadError(f"lookups.{name}: known_at is NULL in every row of {lookup.table}")
+    return [
+        task
+        for period in found
+        for task in _buckets(
+            name,
+            lookup,
+            _touched(spans, period, _reach(lookup)),
+            f"{prefix}/{period.first:%Y-%m}",
+            period,
+        )
+    ]
 
 
-def months(spans: list[Span]) -> list[tuple[datetime, datetime]]:
-    """Return the first moment of each month that the spans touch, and of the month after it."""
+def _buckets(
+    name: str, lookup: Lookup, spans: list[Span], stem: str, period: Period | None = None
+) -> list[SliceTask]:
+    count = -(-sum(span.rows for span in spans) // ROWS_PER_SLICE) or 1
+    parts = tuple(span.uri for span in spans)
+    return [
+        SliceTask(name, lookup, parts, f"{stem}.{bucket:04}.parquet", period, bucket, count)
+        for bucket in range(count)
+    ]
+
+
+def _chosen(connection: duckdb.DuckDBPyConnection, task: SliceTask, part: str) -> pa.Table:
+    """Read those rows of a part that the slice is made from."""
+    conditions = ["true"]
+    if task.buckets > 1:
+        keys = ", ".join(quote(key_column(key)) for key in task.lookup.on)
+        # DuckDB's own hash may change between its releases.
+        digest = f"md5_number_lower(concat_ws(chr(31), {keys}))"
+        conditions.append(f"{digest} % {task.buckets} = {task.bucket}")
+    if task.period:
+        earliest = task.period.first - _reach(task.lookup)
+        conditions.append(f"{KNOWN_AT} >= TIMESTAMP '{earliest}'")
+        conditions.append(f"{KNOWN_AT} < TIMESTAMP '{task.period.end}'")
+    with store.scan_table(part) as rows:
+        statement = f"SELECT * FROM part WHERE {' AND '.join(conditions)}"
+        return sql.query(connection, statement, {"part": rows})
+
+
+def _months(spans: list[Span]) -> list[Period]:
+    """Return each month that the spans touch."""
     known = [s for s in spans if s.first is not None and s.last is not None]
     if not known:
         return []
@@ -129,21 +185,30 @@ def months(spans: list[Span]) -> list[tuple[datetime, datetime]]:
     while month <= last:
         after = (month + timedelta(days=32)).replace(day=1)
         if any(span.touches(month, after - timedelta(microseconds=1)) for span in known):
-            found.append((month, after))
+            found.append(Period(month, after))
         month = after
     return found
 
 
-def reach(lookup: Latest | History) -> timedelta:
+def _periods(spans: list[Span], reach: timedelta) -> list[Period]:
+    """Return periods of whole months, as many in one as do not read too many rows."""
+    found: list[Period] = []
+    for month in _months(spans):
+        longer = Period(found[-1].first, month.end) if found else month
+        if found and sum(s.rows for s in _touched(spans, longer, reach)) <= ROWS_PER_SLICE:
+            found[-1] = longer
+        else:
+            found.append(month)
+    return found
+
+
+def _touched(spans: list[Span], period: Period, reach: timedelta) -> list[Span]:
+    return [span for span in spans if span.touches(period.first - reach, period.end)]
+
+
+def _reach(lookup: Lookup) -> timedelta:
     """Return how far before a slice the rows lie that a slice is made from."""
     return timedelta(days=lookup.days) if isinstance(lookup, History) else timedelta(0)
-
-
-def _known(rows: pa.Table, first: datetime, end: datetime) -> pa.Table:
-    """Return the rows that become known from `first` until before `end`."""
-    known = rows[KNOWN_AT]
-    from_first = pc.greater_equal(known, pa.scalar(first, known.type))
-    return rows.filter(pc.and_(from_first, pc.less(known, pa.scalar(end, known.type))))
 
 
 def _daily(lookup: History, keys: list[str], source: str) -> str:
@@ -185,9 +250,10 @@ def _daily_columns(lookup: History) -> list[str]:
 
 def _span(uri: str, lookup: Lookup) -> Span:
     if isinstance(lookup, Static):
-        return Span(uri)
-    ends = pc.min_max(store.read_table(uri, [KNOWN_AT])[KNOWN_AT])
-    return Span(uri, ends["min"].as_py(), ends["max"].as_py())
+        return Span(uri, rows=store.count_rows(uri))
+    known = store.read_table(uri, [KNOWN_AT])[KNOWN_AT]
+    ends = pc.min_max(known)
+    return Span(uri, ends["min"].as_py(), ends["max"].as_py(), len(known))
 
 
 def _refuse_twins(name: str, rows: pa.Table, keys: list[str]) -> None:

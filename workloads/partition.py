@@ -12,8 +12,7 @@ from workloads.definition import (
     ColumnSplit,
     Examples,
     FeatureDefinition,
-    History,
-    Latest,
+    Static,
     TimeSplit,
 )
 from workloads.errors import WorkloadError
@@ -109,35 +108,27 @@ def _lookups(
 ) -> dict[str, pa.Table]:
     """Read what the partition's moments and keys can reach of each lookup, a slice at a time."""
     definition = view.spec.definition
+    first, last = _moments(definition, examples)
+    found = {}
+    for name, lookup in definition.lookups.items():
+        since = first if isinstance(lookup, Static) else first - lookup.within
+        statement = features.met(definition, lookup)
+        pieces: list[pa.Table] = []
+        for uri in view.lookup_slices(name, since, last):
+            with store.scan_table(uri) as rows:
+                source = {"slice": rows, features.EXAMPLES: examples}
+                pieces.append(sql.query(connection, statement, source))
+        found[name] = pa.concat_tables(pieces)
+    return found
+
+
+def _moments(definition: FeatureDefinition, examples: pa.Table) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of the examples; the end of time if there is none."""
     if definition.examples.time is None:
-        return {name: view.read_lookup(name) for name in definition.lookups}
-    moments = pc.min_max(examples[definition.examples.time].cast(pa.timestamp("us")))
-    last = moments["max"].as_py() or datetime.max
-    first = moments["min"].as_py() or last
-    return {
-        name: _reachable(connection, view, name, lookup, examples, (first, last))
-        if isinstance(lookup, Latest | History)
-        else view.read_lookup(name)
-        for name, lookup in definition.lookups.items()
-    }
-
-
-def _reachable(
-    connection: duckdb.DuckDBPyConnection,
-    view: FeatureView,
-    name: str,
-    lookup: Latest | History,
-    examples: pa.Table,
-    moments: tuple[datetime, datetime],
-) -> pa.Table:
-    first, last = moments
-    statement = features.reachable(lookup, first, last)
-    pieces: list[pa.Table] = []
-    for uri in view.lookup_slices(name, first - lookup.within, last):
-        with store.scan_table(uri) as rows:
-            source = {"slice": rows, features.EXAMPLES: examples}
-            pieces.append(sql.query(connection, statement, source))
-    return pa.concat_tables(pieces)
+        return datetime.max, datetime.max
+    ends = pc.min_max(examples[definition.examples.time].cast(pa.timestamp("us")))
+    last = ends["max"].as_py() or datetime.max
+    return ends["min"].as_py() or last, last
 
 
 def _check_splits(split: pa.ChunkedArray, part: str) -> None:

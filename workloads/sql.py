@@ -1,6 +1,7 @@
 """DuckDB as the engine of one partition: bounded memory, one thread, no reach outside."""
 
 import re
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -31,10 +32,17 @@ def _database() -> duckdb.DuckDBPyConnection:
         config={
             "memory_limit": f"{Environment.load().memory_limit_mb}MB",
             "threads": 1,  # partitions run side by side already
+            "temp_directory": _spill().name,
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
         },
     )
+
+
+@cache
+def _spill() -> tempfile.TemporaryDirectory[str]:
+    """Make the folder that DuckDB spills to; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="duckdb-")
 
 
 @contextmanager

@@ -103,6 +103,13 @@ def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
         raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
 
 
+def count_rows(uri: str) -> int:
+    """Return how many rows a Parquet object holds, by its footer."""
+    fs, path = locate(uri)
+    with fs.open(path, "rb") as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+
+
 @contextmanager
 def scan_table(uri: str) -> Generator[pa.RecordBatchReader]:
     """Open a Parquet object's rows as a stream."""

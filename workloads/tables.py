@@ -20,7 +20,7 @@ from workloads import sql, store
 from workloads.definition import FeatureDefinition, Table
 from workloads.errors import WorkloadError
 
-ROWS_PER_PART = 50_000
+ROWS_PER_PART = 25_000
 ROW_NUMBER = "row_number"
 _CHUNK = 4 << 20  # bytes
 _READERS = {".csv": "csv", ".gz": "csv", ".tsv": "csv", ".parquet": "parquet"}

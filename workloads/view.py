@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from workloads import store
+from workloads.definition import Static
 from workloads.environment import Environment
 from workloads.errors import WorkloadError
 from workloads.features import FeatureSpec
@@ -108,9 +109,14 @@ class FeatureView(BaseModel):
         return pa.concat_tables([store.read_table(uri) for uri in uris])
 
     def lookup_slices(self, name: str, first: datetime, last: datetime) -> list[str]:
-        """Return the slices of a lookup that hold rows within the closed range, at least one."""
+        """Return the slices of a lookup that hold rows within the closed range, at least one.
+
+        A static lookup's rows lie in every range.
+        """
         slices = self.lookups[name]
         spans = [Span(f"{self.uri}/{part.file}", part.first, part.last) for part in slices]
+        if isinstance(self.spec.definition.lookups[name], Static):
+            return [span.uri for span in spans]
         return [span.uri for span in spans if span.touches(first, last)] or [spans[0].uri]
 
 

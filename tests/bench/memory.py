@@ -15,7 +15,6 @@ WAYS: dict[str, Callable[[Path, Path, int], None]] = {
     "more years": more_years,
     "denser days": denser_days,
 }
-HEADER = ("command and tables", "flights", "seconds", "time, x", "peak MB", "peak, x")
 PEAK_GOAL = 1.1
 TIME_SLACK = 17 / 16
 

@@ -17,16 +17,22 @@ class Figure:
     spread: tuple[float, float] | None = None
     """Lowest and highest value over the repetitions."""
 
+    is_conclusive: bool = True
+    """Whether the measurement's own control held; without it a goal is neither met nor missed."""
+
     @property
-    def is_met(self) -> bool:
+    def verdict(self) -> str:
         """Tell whether the figure reaches its goal."""
-        return self.value <= self.goal if self.at_most else self.value >= self.goal
+        if not self.is_conclusive:
+            return "not conclusive"
+        met = self.value <= self.goal if self.at_most else self.value >= self.goal
+        return "met" if met else "missed"
 
     def line(self) -> str:
         """Return the figure as a line of text."""
-        sign, verdict = "<=" if self.at_most else ">=", "met" if self.is_met else "NOT MET"
+        sign = "<=" if self.at_most else ">="
         spread = f" [{self.spread[0]:.3f}, {self.spread[1]:.3f}]" if self.spread else ""
-        return f"{self.name}: {self.value:.3f}{spread}, goal {sign} {self.goal:g}: {verdict}"
+        return f"{self.name}: {self.value:.3f}{spread}, goal {sign} {self.goal:g}: {self.verdict}"
 
 
 @dataclass(frozen=True)
@@ -51,5 +57,5 @@ class Report:
     def document(self) -> dict[str, Any]:
         """Return the report as it is written to disk."""
         rows = [dict(zip(self.header, row, strict=True)) for row in self.rows]
-        figures = [asdict(figure) | {"is_met": figure.is_met} for figure in self.figures]
+        figures = [asdict(figure) | {"verdict": figure.verdict} for figure in self.figures]
         return {"rows": rows, "figures": figures}

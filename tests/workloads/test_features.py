@@ -71,9 +71,12 @@ def test_the_cut_into_parts_changes_no_feature(
 ) -> None:
     whole = frame(make())
     monkeypatch.setattr("workloads.tables.ROWS_PER_PART", 97)
+    monkeypatch.setattr("workloads.lookups.ROWS_PER_SLICE", 100)
     monkeypatch.setenv("FEATURES_URI", f"file://{tmp_path}/cut")
     view = make()
     assert len(view.parts) == 13
+    # Three months and two keys: cut by time and by key.
+    assert min(len(view.lookups[name]) for name in ("rain", "shop_week")) > 3
     pd.testing.assert_frame_equal(frame(view), whole)
 
 
