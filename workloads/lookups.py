@@ -19,7 +19,7 @@ from workloads.features import KNOWN_AT, key_column
 from workloads.sql import quote
 from workloads.tables import ROW_NUMBER
 
-ROWS_PER_SLICE = 250_000
+ROWS_PER_SLICE = 100_000
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def _database() -> duckdb.DuckDBPyConnection:
             "memory_limit": f"{Environment.load().memory_limit_mb}MB",
             "threads": 1,  # partitions run side by side already
             "temp_directory": _spill().name,
+            "allocator_background_threads": True,  # freed memory goes back to the system
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
         },

@@ -131,7 +131,7 @@ def _select(table: Table, files: list[str]) -> str:
     return (
         f"SELECT * FROM read_csv([{listed}], header=true, skip=0, sample_size=200000, "
         f"delim='{separator}', quote='\"', escape='\"', comment='', "
-        f"nullstr=['', '{null}'], union_by_name=true)"
+        f"nullstr=['', '{null}'], union_by_name=true, buffer_size=4194304)"
     )
 
 
