@@ -1,8 +1,8 @@
-"""Lookup tables from source tables: by the part first, then by the month in which rows are known.
+"""Lookup tables from source tables: by the part first, then by the slice of time and keys.
 
-Both steps are pure functions of bounded inputs. A slice reads the parts that touch its month, and a
-partition of examples reads the slices that touch it; a month with many rows is cut into buckets of
-keys. So memory grows neither with the history nor with the number of keys.
+Both steps are pure functions of bounded inputs. A slice reads the parts that touch its months, and
+a partition of examples reads the slices that touch it; a month with many rows is cut into buckets
+of keys. So memory grows neither with the history nor with the number of keys.
 """
 
 from dataclasses import dataclass

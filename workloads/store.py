@@ -95,32 +95,22 @@ def write_json(uri: str, document: object) -> None:
 
 def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a Parquet object's rows; a damaged one is named."""
-    fs, path = locate(uri)
-    try:
-        with fs.open(path, "rb") as file:
-            return pq.ParquetFile(file).read(columns=columns)
-    except pa.ArrowInvalid as error:
-        raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
+    with _parquet(uri) as parquet:
+        return parquet.read(columns=columns)
 
 
 def count_rows(uri: str) -> int:
     """Return how many rows a Parquet object holds, by its footer."""
-    fs, path = locate(uri)
-    with fs.open(path, "rb") as file:
-        return int(pq.ParquetFile(file).metadata.num_rows)
+    with _parquet(uri) as parquet:
+        return int(parquet.metadata.num_rows)
 
 
 @contextmanager
 def scan_table(uri: str) -> Generator[pa.RecordBatchReader]:
     """Open a Parquet object's rows as a stream."""
-    fs, path = locate(uri)
-    try:
-        with fs.open(path, "rb") as file:
-            parquet = pq.ParquetFile(file)
-            batches = parquet.iter_batches(16_384, use_threads=False)
-            yield pa.RecordBatchReader.from_batches(parquet.schema_arrow, batches)
-    except pa.ArrowInvalid as error:
-        raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
+    with _parquet(uri) as parquet:
+        batches = parquet.iter_batches(16_384, use_threads=False)
+        yield pa.RecordBatchReader.from_batches(parquet.schema_arrow, batches)
 
 
 def write_table(uri: str, table: pa.Table) -> None:
@@ -128,6 +118,16 @@ def write_table(uri: str, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_statistics=True)
     write(uri, sink.getvalue().to_pybytes())
+
+
+@contextmanager
+def _parquet(uri: str) -> Generator[pq.ParquetFile]:
+    fs, path = locate(uri)
+    try:
+        with fs.open(path, "rb") as file:
+            yield pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise WorkloadError(f"{uri}: not a whole Parquet file ({error})") from error
 
 
 def _protocols(fs: fsspec.AbstractFileSystem) -> set[str]:
